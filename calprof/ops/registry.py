@@ -1,0 +1,243 @@
+"""Which ops are priced, which are free, which cannot be counted: the catalogue's mechanism.
+
+A formula is a pure function of shapes. It is called with the arguments of the intercepted call, every
+tensor replaced by its `Shape` and lists of tensors by lists of shapes, plus the keyword `out`: the shape
+of the result (a tuple of them where the op returns several). It returns `Work`, or a `Cost` when its
+gradient needs products of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar
+
+from calprof.ops.names import Identity, identify
+from calprof.ops.shape import Shape
+from calprof.work import Cost, Work
+
+Formula = Callable[..., "Work | Cost"]
+State = Literal["priced", "free", "uncountable", "unknown"]
+F = TypeVar("F", bound=Formula)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Op:
+    """One entry of the catalogue. Compared by identity: an op is its entry.
+
+    Attributes:
+        name: The normalised name, with its namespace where that matters.
+        state: `priced`, `free` (moves, creates or inspects data), `uncountable` (its cost depends on
+            values, see `reason`) or `unknown` (not in the catalogue).
+        family: The group of like ops it belongs to.
+        formula: What computes the work, for a priced op.
+        reason: Why it is free or cannot be counted; for a priced op the sentence of its formula.
+        kinds: The kinds of work a table entry emits; empty where the formula decides.
+        reflected: Whether the operands arrive swapped.
+        setting: Reads a setting of PyTorch's that the formula depends on beside the shapes.
+    """
+
+    name: str
+    state: State
+    family: str = ""
+    formula: Formula | None = None
+    reason: str = ""
+    kinds: tuple[str, ...] = ()
+    reflected: bool = False
+    setting: Callable[[], object] | None = None
+
+
+class DuplicateFormula(ValueError):
+    """A second entry for one target."""
+
+
+_BY_NAME: dict[str, Op] = {}
+_BY_OBJECT: dict[Any, Op] = {}
+_OPAQUE: dict[str, Op] = {}
+_RESOLVED: dict[Any, Op | None] = {}
+"""Callable to what the recorder does with it: an op to record, or `None` to let it pass."""
+
+
+def _first_sentence(function: Formula) -> str:
+    return " ".join((function.__doc__ or "").split("\n\n")[0].split())
+
+
+def _add(key: str, op: Op) -> None:
+    if key in _BY_NAME:
+        raise DuplicateFormula(f"{key!r} already has an entry: {_BY_NAME[key].state}")
+    _BY_NAME[key] = op
+    _RESOLVED.clear()
+
+
+def define(family: str, *names: str, setting: Callable[[], object] | None = None) -> Callable[[F], F]:
+    """Registers a shipped formula under normalised names, such as `matmul` or `functional.embedding`.
+
+    Args:
+        family: The group of like ops it belongs to.
+        *names: The names it answers to.
+        setting: See `Op.setting`.
+
+    Raises:
+        DuplicateFormula: A name that already has an entry.
+    """
+
+    def register(function: F) -> F:
+        for name in names:
+            _add(name, Op(name, "priced", family, function, _first_sentence(function), setting=setting))
+        return function
+
+    return register
+
+
+def table(family: str, basis: Literal["out", "input"], entries: Mapping[str, tuple[Mapping[str, int], str]]) -> None:
+    """Registers ops that do the same steps for every element of the result (or of the first tensor).
+
+    Args:
+        family: The family's name.
+        basis: Whether steps are counted per element of the `out`put or of the first `input` tensor.
+        entries: Name to the steps per element and the sentence they come from.
+    """
+    size = _out_numel if basis == "out" else _input_numel
+    for name, (steps, sentence) in entries.items():
+        _add(name, Op(name, "priced", family, _per_element(steps, size), sentence, tuple(steps)))
+
+
+def _per_element(steps: Mapping[str, int], size: Callable[..., int]) -> Formula:
+    def per_element(*args: Any, out: Any, **kwargs: Any) -> Work:
+        elements = size(args, kwargs, out)
+        return Work(**{kind: count * elements for kind, count in steps.items()})
+
+    return per_element
+
+
+def first_shape(value: Any) -> Shape | None:
+    """Returns the first tensor's shape inside an argument or a result, however nested, or `None`."""
+    if isinstance(value, Shape):
+        return value
+    if isinstance(value, (tuple, list)):
+        for item in value:
+            found = first_shape(item)
+            if found is not None:
+                return found
+    return None
+
+
+def _out_numel(args: Any, kwargs: Any, out: Any) -> int:
+    found = first_shape(out)
+    if found is None:
+        raise TypeError("the op returned no tensor")
+    return found.numel()
+
+
+def _input_numel(args: Any, kwargs: Any, out: Any) -> int:
+    # One search over both: the shape of a 0-d tensor is an empty tuple, and false.
+    found = first_shape((*args, *kwargs.values()))
+    return 1 if found is None else found.numel()
+
+
+def free(reason: str, *names: str) -> None:
+    """Registers ops that move, create or inspect data and compute nothing."""
+    for name in names:
+        _add(name, Op(name, "free", "movement", reason=reason))
+
+
+def uncountable(reason: str, *names: str, family: str = "data-dependent") -> None:
+    """Registers ops whose cost the shapes do not tell, with the reason a report gives."""
+    for name in names:
+        _add(name, Op(name, "uncountable", family, reason=reason))
+
+
+def formula(*targets: Callable[..., Any] | str) -> Callable[[F], F]:
+    """Registers your own formula for a torch function, a `torch.ops` op or an opaque Python callable.
+
+    The formula receives the call's arguments with tensors as `Shape`s, and `out`, the shape of the result.
+    A target given as a dotted path (`"package.module.function"`) that is not a torch function is patched
+    while a profile records, and restored afterwards.
+
+    Args:
+        *targets: Torch functions, `torch.ops` ops, or dotted paths.
+
+    Raises:
+        DuplicateFormula: A target for which you registered a formula already.
+        TypeError: A target that is neither callable nor a dotted path.
+
+    Example:
+        >>> @formula(torch.ops.mylib.fused_mlp)
+        ... def fused_mlp(x, up, down, *, out):
+        ...     return Work(mac=x.numel() * up[0] + out.numel() * down[1])
+    """
+
+    def register(function: F) -> F:
+        for target in targets:
+            op = Op(_target_name(target), "priced", "user", function, _first_sentence(function))
+            registry = _OPAQUE if isinstance(target, str) else _BY_OBJECT
+            if target in registry:
+                raise DuplicateFormula(f"{op.name!r} already has a formula of yours")
+            registry[target] = op
+        _RESOLVED.clear()
+        return function
+
+    for target in targets:
+        if not callable(target) and not (isinstance(target, str) and "." in target):
+            raise TypeError(f"formula() takes callables or dotted paths, not {target!r}")
+    return register
+
+
+def unregister(*targets: Callable[..., Any] | str) -> None:
+    """Takes back formulas registered with `formula`.
+
+    Raises:
+        KeyError: A target without a formula of yours.
+    """
+    for target in targets:
+        del (_OPAQUE if isinstance(target, str) else _BY_OBJECT)[target]
+    _RESOLVED.clear()
+
+
+def _target_name(target: Callable[..., Any] | str) -> str:
+    if isinstance(target, str):
+        return target.rpartition(".")[2]
+    identity = identify(target)
+    return identity.name if identity.namespace in ("torch", "tensor", "functional", "aten") else identity.qualified
+
+
+def opaque_formulas() -> Mapping[str, Op]:
+    """Returns the formulas of opaque callables by dotted path."""
+    return _OPAQUE
+
+
+def catalogue() -> Mapping[str, Op]:
+    """Returns the shipped entries by key."""
+    return _BY_NAME
+
+
+def find(identity: Identity) -> Op:
+    """Returns the entry of an op, or one whose state is `unknown`."""
+    if identity.attribute:
+        return Op(identity.name, "free", "movement", reason="reads or sets an attribute")
+    for key in identity.keys:
+        op = _BY_NAME.get(key)
+        if op is not None:
+            if identity.reflected and op.formula is not None:
+                return replace(op, reflected=True)
+            return op
+    return Op(identity.qualified, "unknown", reason="calprof has no formula for it")
+
+
+def classify(func: Callable[..., Any]) -> Op:
+    """Returns the entry of a callable: yours by identity first, then the shipped ones by name."""
+    own = _BY_OBJECT.get(func) or _BY_OBJECT.get(getattr(func, "_overloadpacket", None))
+    return own or find(identify(func))
+
+
+def resolve(func: Callable[..., Any]) -> Op | None:
+    """Returns the op to record for `func`, or `None` when the call is free; remembered per callable."""
+    op = classify(func)
+    action = None if op.state == "free" else op
+    _RESOLVED[func] = action
+    return action
+
+
+def resolutions() -> dict[Any, Op | None]:
+    """Returns the live table of resolved callables, for the recorder's one lookup per call."""
+    return _RESOLVED

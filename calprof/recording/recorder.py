@@ -1,0 +1,181 @@
+"""The recorder: what is switched on while a model runs, and switched off again whatever happens."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from time import perf_counter
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from calprof.recording.evaluation import evaluate
+from calprof.recording.interception import Interception
+from calprof.recording.modules import Scope, Tally, follow
+from calprof.recording.recording import Call, ModuleRecord, Recording, Uncounted
+from calprof.work import NOTHING, Cost
+
+_DISTINCT_LIMIT = 20_000
+"""Distinct calls held before they are priced and merged per module and op: about 20 MB."""
+
+IgnoreRule = type | str
+
+
+class Recorder:
+    """Records every call made inside a `with` block, any number of times.
+
+    Args:
+        model: The model whose modules work is attributed to; without one, modules are named by class.
+        grads: Whether to note which operands require a gradient, for the exact backward.
+        ignore: Module classes, class names or dotted paths whose work is left out.
+
+    Raises:
+        ValueError: An `ignore` rule that matches no module.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module | None = None,
+        *,
+        grads: bool = False,
+        ignore: Collection[IgnoreRule] | IgnoreRule = (),
+    ) -> None:
+        self.model = model
+        self.grads = grads
+        self._ignored = _ignored_modules(model, [ignore] if isinstance(ignore, (type, str)) else list(ignore))
+        self._tally = Tally(model)
+        self._merged: dict[tuple[str, str, str], tuple[int, Cost]] = {}
+        self._uncounted: dict[tuple[str, str, str], int] = {}
+        self._seconds = 0.0
+        self._open: ExitStack | None = None
+        self._started = 0.0
+
+    def __enter__(self) -> Recorder:
+        if self._open is not None:
+            raise RuntimeError("this profiler is recording already; nest two profilers instead of one twice")
+        with ExitStack() as stack:
+            stack.enter_context(_eager())
+            stack.callback(follow(self._tally))
+            stack.enter_context(Interception(self._tally, self.grads, self._merge, _DISTINCT_LIMIT))
+            self._open = stack.pop_all()
+        self._started = perf_counter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._seconds += perf_counter() - self._started
+        stack, self._open = self._open, None
+        assert stack is not None
+        stack.close()
+        # A forward that raised through a hook-less frame leaves its scope open.
+        self._tally.scope = self._tally.root
+        self._tally.counts = self._tally.root.counts
+
+    def recording(self) -> Recording:
+        """Returns what has been recorded so far."""
+        calls: list[Call] = []
+        uncounted = dict(self._uncounted)
+        for scope, key, count in self._counted():
+            op = key[0]
+            found = evaluate(key, self.grads)
+            if found.reason:
+                place = (scope.path, op.name, found.reason)
+                uncounted[place] = uncounted.get(place, 0) + count
+            else:
+                cost = found.cost * count
+                calls.append(Call(scope.path, op.name, op.family, count, cost, found.shapes, found.dtypes))
+        calls += [Call(*place, count, cost) for place, (count, cost) in self._merged.items()]
+        return Recording(
+            tuple(calls),
+            tuple(Uncounted(module, op, count, reason) for (module, op, reason), count in uncounted.items()),
+            tuple(self._module_records()),
+            self._seconds,
+        )
+
+    def _counted(self) -> Iterator[tuple[Scope, tuple[Any, ...], int]]:
+        for scope in self._tally.scopes:
+            if not self._is_ignored(scope):
+                for key, count in scope.counts.items():
+                    yield scope, key, count
+
+    def _is_ignored(self, scope: Scope) -> bool:
+        return bool(self._ignored) and any(id(each.module) in self._ignored for each in scope.lineage())
+
+    def _merge(self) -> None:
+        """Prices what is held and keeps only totals per module and op, so that memory stays bounded."""
+        for scope, key, count in self._counted():
+            op = key[0]
+            found = evaluate(key, self.grads)
+            if found.reason:
+                place = (scope.path, op.name, found.reason)
+                self._uncounted[place] = self._uncounted.get(place, 0) + count
+            else:
+                place = (scope.path, op.name, op.family)
+                seen, cost = self._merged.get(place, (0, Cost(NOTHING)))
+                self._merged[place] = (seen + count, cost + found.cost * count)
+        for scope in self._tally.scopes:
+            scope.counts.clear()
+        self._tally.distinct = 0
+
+    def _module_records(self) -> Iterator[ModuleRecord]:
+        calls: dict[str, int] = {}
+        kinds: dict[str, torch.nn.Module] = {}
+        for scope in self._tally.scopes:
+            if scope.module is not None:
+                calls[scope.path] = calls.get(scope.path, 0) + scope.calls
+                kinds.setdefault(scope.path, scope.module)
+        modules = {path: module for path, module in self.model.named_modules()} if self.model else {}
+        for path, module in {**modules, **kinds}.items():
+            params = {id(each): each for each in module.parameters()}.values()
+            yield ModuleRecord(
+                path,
+                type(module).__name__,
+                calls.get(path, 0),
+                sum(_numel(each) for each in params),
+                sum(_numel(each) for each in params if each.requires_grad),
+                id(module) in self._ignored,
+            )
+
+
+def _numel(parameter: torch.nn.Parameter) -> int:
+    # A lazy module's parameter has no size before its first forward.
+    return 0 if isinstance(parameter, torch.nn.UninitializedParameter) else parameter.numel()
+
+
+def _ignored_modules(model: torch.nn.Module | None, rules: list[IgnoreRule]) -> set[int]:
+    ignored: set[int] = set()
+    named = list(model.named_modules(remove_duplicate=False)) if model is not None else []
+    for rule in rules:
+        if not isinstance(rule, (type, str)):
+            raise TypeError(f"ignore_modules takes module classes and names, not {rule!r}")
+        matches = {id(module) for path, module in named if _matches(rule, path, module)}
+        if not matches:
+            name = rule if isinstance(rule, str) else rule.__name__
+            raise ValueError(f"ignore_modules: no module of the model has the class or path {name!r}")
+        ignored |= matches
+    return ignored
+
+
+def _matches(rule: IgnoreRule, path: str, module: torch.nn.Module) -> bool:
+    if isinstance(rule, str):
+        return rule in (path, type(module).__name__)
+    return isinstance(module, rule)
+
+
+def _eager() -> AbstractContextManager[Any]:
+    """Runs compiled models eagerly: a compiled graph does not pass through the function mode."""
+    if "torch._dynamo" not in sys.modules:
+        return ExitStack()
+    stance: Callable[..., AbstractContextManager[Any]] | None = getattr(torch.compiler, "set_stance", None)
+    return stance("force_eager") if stance is not None else _dynamo_off()
+
+
+@contextmanager
+def _dynamo_off() -> Iterator[None]:
+    import torch._dynamo as dynamo
+
+    with dynamo.config.patch(disable=True):
+        yield
