@@ -30,7 +30,8 @@ _PREFIXED = {"torch._C._fft": "fft", "torch._C._linalg": "linalg", "torch._C._sp
 _MODULES = {
     "torch.nn.functional": "functional", "torch._C._nn": "functional", "torch": "torch",
     "torch.functional": "torch", "torch._tensor": "tensor", "torch._VF": "torch",
-    "torch._C._VariableFunctions": "torch", "torch._C._sparse": "torch", "torch._C._nested": "torch", "torch._lobpcg": "torch", "torch._lowrank": "torch",
+    "torch._C._VariableFunctions": "torch", "torch._lobpcg": "torch", "torch._lowrank": "torch",
+    "torch._C._sparse": "torch", "torch._C._nested": "torch",
 }  # fmt: skip
 
 
@@ -98,7 +99,13 @@ def identify(func: Callable[..., Any]) -> Identity:
         prefix, _, rest = name.partition("_")
         if namespace == "aten" and prefix in _PREFIXED.values() and rest:
             return Identity(prefix, normalise(rest)[0])
-        return Identity(namespace, normalise(name)[0] if namespace == "aten" else name)
+        if namespace != "aten":
+            return Identity(namespace, name)
+        prefix, _, rest = name.partition("_")
+        if prefix in _PREFIXED.values() and rest:
+            # `aten.linalg_svd` is `torch.linalg.svd`.
+            return Identity(prefix, normalise(rest)[0])
+        return Identity(namespace, normalise(name)[0])
     if any(base.__name__ == "HigherOrderOperator" for base in type(func).__mro__):
         return Identity("higher_order", name)
     module = getattr(func, "__module__", None) or ""

@@ -51,6 +51,10 @@ class DuplicateFormula(ValueError):
     """A second entry for one target."""
 
 
+class Uncountable(Exception):
+    """Raised by a formula for a call whose cost the shapes do not tell; the message is the reason reported."""
+
+
 _BY_NAME: dict[str, Op] = {}
 _BY_OBJECT: dict[Any, Op] = {}
 _OPAQUE: dict[str, Op] = {}
@@ -124,9 +128,11 @@ def first_shape(value: Any) -> Shape | None:
 
 def _out_numel(args: Any, kwargs: Any, out: Any) -> int:
     found = first_shape(out)
-    if found is None:
-        raise TypeError("the op returned no tensor")
-    return found.numel()
+    if found is not None:
+        return found.numel()
+    if out == "NotImplementedType":
+        return 0  # an operator that leaves the work to its other operand, as in `x == None`
+    raise TypeError("the op returned no tensor")
 
 
 def _input_numel(args: Any, kwargs: Any, out: Any) -> int:
@@ -135,15 +141,29 @@ def _input_numel(args: Any, kwargs: Any, out: Any) -> int:
     return 1 if found is None else found.numel()
 
 
+def alike(names: str, steps: Mapping[str, int], sentence: str) -> dict[str, tuple[Mapping[str, int], str]]:
+    """Returns the same table entry for every name in a list separated by blanks.
+
+    Example:
+        >>> alike("fmax fmin", {"compare": 1}, "One comparison.")["fmin"]
+        ({'compare': 1}, 'One comparison.')
+    """
+    return dict.fromkeys(names.split(), (steps, sentence))
+
+
+def _words(names: tuple[str, ...]) -> list[str]:
+    return " ".join(names).split()
+
+
 def free(reason: str, *names: str) -> None:
-    """Registers ops that move, create or inspect data and compute nothing."""
-    for name in names:
+    """Registers ops that move, create or inspect data; a string may hold a list of names."""
+    for name in _words(names):
         _add(name, Op(name, "free", "movement", reason=reason))
 
 
 def uncountable(reason: str, *names: str, family: str = "data-dependent") -> None:
     """Registers ops whose cost the shapes do not tell, with the reason a report gives."""
-    for name in names:
+    for name in _words(names):
         _add(name, Op(name, "uncountable", family, reason=reason))
 
 

@@ -1,0 +1,59 @@
+"""Gradient kernels that can be called by name, such as `torch.ops.aten.gelu_backward`.
+
+A model's forward does not call them. The backward of a profile is derived from the forward, so pricing them
+as well would count it twice; a direct call is reported.
+"""
+
+from __future__ import annotations
+
+from calprof.ops.registry import uncountable
+
+uncountable(
+    "a gradient kernel called by name; a profile derives the backward from the forward",
+    """
+    _adaptive_avg_pool2d_backward _adaptive_avg_pool3d_backward _batch_norm_impl_index_backward
+    _cdist_backward _convolution_double_backward _ctc_loss_backward _cudnn_attention_backward
+    _cudnn_rnn_backward _efficient_attention_backward _embedding_bag_backward _embedding_bag_dense_backward
+    _embedding_bag_per_sample_weights_backward _embedding_bag_sparse_backward
+    _fake_quantize_learnable_per_channel_affine_backward _fake_quantize_learnable_per_tensor_affine_backward
+    _flash_attention_backward _fused_rms_norm_backward _gather_sparse_backward
+    _grid_sampler_2d_cpu_fallback_backward _masked_softmax_backward _nested_select_backward
+    _nested_sum_backward _pack_padded_sequence_backward _pdist_backward _prelu_kernel_backward
+    _scaled_dot_product_cudnn_attention_backward _scaled_dot_product_efficient_attention_backward
+    _scaled_dot_product_flash_attention_backward _scaled_dot_product_flash_attention_for_cpu_backward
+    _scaled_dot_product_fused_attention_overrideable_backward _segment_reduce_backward _slow_conv2d_backward
+    _sparse_log_softmax_backward_data _sparse_mm_reduce_impl_backward _sparse_softmax_backward_data
+    _sparse_sum_backward _thnn_differentiable_gru_cell_backward _thnn_differentiable_lstm_cell_backward
+    _thnn_fused_gru_cell_backward _thnn_fused_lstm_cell_backward _thnn_fused_lstm_cell_backward_impl
+    _upsample_bicubic2d_aa_backward _upsample_bilinear2d_aa_backward _upsample_lanczos2d_aa_backward
+    _upsample_nearest_exact1d_backward _upsample_nearest_exact2d_backward _upsample_nearest_exact3d_backward
+    _weight_norm_differentiable_backward _weight_norm_interface_backward adaptive_avg_pool3d_backward
+    adaptive_max_pool2d_backward adaptive_max_pool3d_backward affine_grid_generator_backward
+    avg_pool2d_backward avg_pool3d_backward batch_norm_backward binary_cross_entropy_backward
+    conv_tbc_backward convolution_backward convolution_backward_overrideable
+    cudnn_affine_grid_generator_backward cudnn_batch_norm_backward cudnn_grid_sampler_backward
+    cummaxmin_backward cumprod_backward diagonal_backward elu_backward embedding_backward
+    embedding_dense_backward embedding_sparse_backward fake_quantize_per_channel_affine_cachemask_backward
+    fake_quantize_per_tensor_affine_cachemask_backward fractional_max_pool2d_backward
+    fractional_max_pool3d_backward gather_backward gelu_backward glu_backward glu_backward_jvp
+    grid_sampler_2d_backward grid_sampler_3d_backward hardshrink_backward hardsigmoid_backward
+    hardswish_backward hardtanh_backward huber_loss_backward index_select_backward
+    infinitely_differentiable_gelu_backward leaky_relu_backward linear_backward log_sigmoid_backward
+    logit_backward lstm_mps_backward masked_scatter_backward masked_select_backward matmul_backward
+    matrix_exp_backward max_pool2d_backward miopen_batch_norm_backward miopen_rnn_backward mish_backward
+    mkldnn_adaptive_avg_pool2d_backward mkldnn_linear_backward mkldnn_linear_backward_input
+    mkldnn_linear_backward_weights mkldnn_max_pool2d_backward mkldnn_max_pool3d_backward
+    mkldnn_rnn_layer_backward mps_convolution_backward mps_convolution_transpose_backward mse_loss_backward
+    multi_margin_loss_backward multilabel_margin_loss_backward native_batch_norm_backward
+    native_group_norm_backward native_layer_norm_backward nll_loss2d_backward nll_loss_backward
+    reflection_pad1d_backward reflection_pad2d_backward reflection_pad3d_backward replication_pad1d_backward
+    replication_pad2d_backward replication_pad3d_backward rrelu_with_noise_backward select_backward
+    sigmoid_backward silu_backward slice_backward smooth_l1_loss_backward soft_margin_loss_backward
+    softplus_backward softshrink_backward tanh_backward threshold_backward to_dense_backward
+    to_mkldnn_backward trace_backward unfold_backward upsample_bicubic2d_backward
+    upsample_bilinear2d_backward upsample_linear1d_backward upsample_nearest1d_backward
+    upsample_nearest2d_backward upsample_nearest3d_backward upsample_trilinear3d_backward
+    value_selecting_reduction_backward
+    """,
+    family="gradient",
+)
