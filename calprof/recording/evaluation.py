@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from calprof.ops.registry import Op, first_shape
+from calprof.ops.registry import Op, Uncountable
 from calprof.ops.shape import Shape
-from calprof.recording.signature import decode
-from calprof.work import Cost, Work
+from calprof.recording.signature import UNREACHED, decode
+from calprof.work import NOTHING, Cost, Work
 
 _PRODUCTS = frozenset({"mac", "masked_mac", "complex_mac", "onehot_mac"})
+_GRADIENTS = frozenset({"mac", "masked_mac", "complex_mac"})
+"""The products whose gradient is a matter of which operands need one; a formula states it."""
 _MEMO: dict[tuple[Any, ...], Evaluated] = {}
 _MEMO_LIMIT = 65536
 
@@ -45,6 +47,9 @@ def evaluate(key: tuple[Any, ...], grads: bool) -> Evaluated:
 
 
 def _evaluate(key: tuple[Any, ...], grads: bool) -> Evaluated:
+    if key[-1] is UNREACHED:
+        found = evaluate(key[:-1], grads)
+        return replace(found, cost=Cost(found.cost.forward))
     op, args, kwargs, out = decode(key, grads)
     tensors = [*_shapes(args), *_shapes(list(kwargs.values())), *_shapes(out)]
     cost, reason = _cost(op, args, kwargs, out, tensors)
@@ -61,20 +66,29 @@ def _cost(op: Op, args: list[Any], kwargs: dict[str, Any], out: Any, tensors: li
     kwargs.pop("out", None)  # a buffer the caller gave for the result: the result's shape is known
     try:
         cost = op.formula(*args, out=out, **kwargs)
+    except Uncountable as error:
+        return Cost(Work()), str(error)
     except Exception as error:  # a formula must never break a profile: the call is reported instead
         return Cost(Work()), f"its formula raised {type(error).__name__}: {error}"
     if isinstance(cost, Work):
         cost = Cost(cost)
     if not isinstance(cost, Cost):
         return Cost(Work()), f"its formula returned {type(cost).__name__}, not Work"
-    result = first_shape(out)
-    if result is not None and not result.requires_grad:
-        cost = Cost(cost.forward)
+    cost = Cost(cost.forward, _gradient(cost, _shapes(out)))
     if any(shape.is_complex for shape in tensors):
         return Cost(_as_complex(cost.forward), _as_complex(cost.backward)), ""
     if tensors and not any(shape.is_inexact for shape in tensors):
         return Cost(_as_integer(cost.forward), _as_integer(cost.backward)), ""
     return cost, ""
+
+
+def _gradient(cost: Cost, results: list[Shape]) -> Work:
+    """The products of the gradient, and by rule the forward's elementwise work once more."""
+    if results and not any(shape.requires_grad for shape in results):
+        return NOTHING
+    if not results:
+        return cost.backward
+    return cost.backward + Work(**{kind: n for kind, n in cost.forward.items() if kind not in _GRADIENTS})
 
 
 def _as_complex(work: Work) -> Work:

@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from calprof.ops.registry import resolutions, resolve
 from calprof.recording.modules import Tally
+from calprof.recording.reach import nodes_of, sequence_number
 from calprof.recording.signature import KEYWORDS, PLAIN, RESULT, append, describe
 
 _UNSEEN: Any = object()
@@ -26,7 +27,8 @@ class Interception(TorchFunctionMode):
     Args:
         tally: Where calls are counted.
         grads: Whether to note which tensors require a gradient.
-        overflow: Called when the tally holds more than `limit` distinct calls.
+        overflow: Called when the tally holds more than `limit` distinct calls; never while gradients are noted,
+            because which calls they reach is known only at the end.
         limit: See `overflow`.
     """
 
@@ -40,7 +42,7 @@ def _handler(tally: Tally, grads: bool, overflow: Callable[[], None], limit: int
     get = resolutions().get
     tensor, plain, keywords, result = torch.Tensor, PLAIN, KEYWORDS, RESULT
 
-    def note(op: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def note(op: Any, args: Any, kwargs: Any, out: Any) -> tuple[Any, ...]:
         key = [op]
         add = key.append
         for value in args:
@@ -73,8 +75,9 @@ def _handler(tally: Tally, grads: bool, overflow: Callable[[], None], limit: int
         else:
             counts[whole] = 1
             tally.distinct += 1
-            if tally.distinct > limit:
+            if tally.distinct > limit and not grads:
                 overflow()
+        return whole
 
     def handle(mode: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         op = get(func, _UNSEEN)
@@ -88,4 +91,18 @@ def _handler(tally: Tally, grads: bool, overflow: Callable[[], None], limit: int
         note(op, args, kwargs, out)
         return out
 
-    return handle
+    def handle_with_grads(mode: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        op = get(func, _UNSEEN)
+        if op is _UNSEEN:
+            op = resolve(func)
+        begun = sequence_number()
+        out = func(*args, **kwargs) if kwargs else func(*args)
+        if op is not None:
+            counts = tally.counts
+            key = note(op, args, kwargs, out)
+            nodes = nodes_of(out)
+            if nodes:
+                tally.traces.append((counts, key, begun, nodes))
+        return out
+
+    return handle_with_grads if grads else handle

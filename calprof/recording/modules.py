@@ -40,7 +40,7 @@ class Scope:
 class Tally:
     """What is being counted right now: the running scope and its table of calls."""
 
-    __slots__ = ("counts", "distinct", "paths", "root", "scope", "scopes")
+    __slots__ = ("counts", "distinct", "paths", "root", "scope", "scopes", "traces")
 
     def __init__(self, model: torch.nn.Module | None) -> None:
         self.paths = module_paths(model)
@@ -49,6 +49,9 @@ class Tally:
         self.scopes = [self.root]
         self.counts = self.root.counts
         self.distinct = 0
+        self.traces: list[tuple[dict[Any, int], tuple[Any, ...], int, tuple[Any, ...]]] = []
+        """With gradients noted, of each call: its table, its key, autograd's sequence number when it began, and
+        the autograd nodes of its result."""
 
     def open(self, parent: Scope, module: torch.nn.Module) -> Scope:
         """Makes the scope of `module` called from `parent`."""
@@ -65,8 +68,12 @@ class Tally:
             for name, child in module.named_modules():
                 self.paths.setdefault(id(child), []).append(f"{base}.{name}" if name else base)
             return base
+        if len(paths) == 1:
+            return paths[0]
+        # Registered in several places: the one nearest below the caller.
         prefix = parent.path + "." if parent.path else ""
-        return next((path for path in paths if path.startswith(prefix) and path != parent.path), paths[0])
+        below = [path for path in paths if path.startswith(prefix) and path != parent.path]
+        return min(below or paths, key=lambda path: path.count("."))
 
 
 def module_paths(model: torch.nn.Module | None) -> dict[int, list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from time import perf_counter
 from types import TracebackType
@@ -14,6 +14,7 @@ import torch
 from calprof.recording.evaluation import evaluate
 from calprof.recording.interception import Interception
 from calprof.recording.modules import Scope, Tally, follow
+from calprof.recording.reach import ancestors, custom_functions, differentiable, loss_of, mark_unreached
 from calprof.recording.recording import Call, ModuleRecord, Recording, Uncounted
 from calprof.work import NOTHING, Cost
 
@@ -48,6 +49,7 @@ class Recorder:
         self._tally = Tally(model)
         self._merged: dict[tuple[str, str, str], tuple[int, Cost]] = {}
         self._uncounted: dict[tuple[str, str, str], int] = {}
+        self._notes: dict[str, None] = {}
         self._seconds = 0.0
         self._open: ExitStack | None = None
         self._started = 0.0
@@ -73,6 +75,22 @@ class Recorder:
         # A forward that raised through a hook-less frame leaves its scope open.
         self._tally.scope = self._tally.root
         self._tally.counts = self._tally.root.counts
+        self._tally.traces.clear()  # they hold the autograd graph alive
+
+    def differentiate(self, output: Any) -> None:
+        """Leaves the gradient out of calls that `output` does not depend on; to be called before the block ends.
+
+        A loss in the output (`output.loss`) stands for all of it. Without this, every result that requires a
+        gradient is taken to get one.
+        """
+        if not self.grads:
+            return
+        loss = loss_of(output)
+        reached = ancestors(differentiable(output if loss is None else loss))
+        mark_unreached(self._tally, reached)
+        for name in custom_functions(reached):
+            note = f"the backward of the custom autograd function {name} is not in the exact count; profile_step measures it"
+            self._notes[note] = None
 
     def recording(self) -> Recording:
         """Returns what has been recorded so far."""
@@ -93,6 +111,8 @@ class Recorder:
             tuple(Uncounted(module, op, count, reason) for (module, op, reason), count in uncounted.items()),
             tuple(self._module_records()),
             self._seconds,
+            tuple(self._notes),
+            self.grads,
         )
 
     def _counted(self) -> Iterator[tuple[Scope, tuple[Any, ...], int]]:
@@ -122,32 +142,52 @@ class Recorder:
 
     def _module_records(self) -> Iterator[ModuleRecord]:
         calls: dict[str, int] = {}
-        kinds: dict[str, torch.nn.Module] = {}
+        modules = {} if self.model is None else dict(self.model.named_modules())
         for scope in self._tally.scopes:
             if scope.module is not None:
                 calls[scope.path] = calls.get(scope.path, 0) + scope.calls
-                kinds.setdefault(scope.path, scope.module)
-        modules = {path: module for path, module in self.model.named_modules()} if self.model else {}
-        for path, module in {**modules, **kinds}.items():
-            params = {id(each): each for each in module.parameters()}.values()
+                modules.setdefault(scope.path, scope.module)
+        params = _inclusive_params(modules)
+        for path, module in modules.items():
+            sizes = params[path].values()
             yield ModuleRecord(
                 path,
                 type(module).__name__,
                 calls.get(path, 0),
-                sum(_numel(each) for each in params),
-                sum(_numel(each) for each in params if each.requires_grad),
+                sum(size for size, _ in sizes),
+                sum(size for size, trainable in sizes if trainable),
                 id(module) in self._ignored,
             )
 
 
+def _inclusive_params(modules: Mapping[str, torch.nn.Module]) -> dict[str, dict[int, tuple[int, bool]]]:
+    """Returns, for each path, the parameters of the module and those below it: id to size and trainable.
+
+    One walk over the modules, each parameter handed up to its ancestors: asking each module for its
+    `parameters()` walks every subtree again.
+    """
+    found: dict[str, dict[int, tuple[int, bool]]] = {path: {} for path in modules}
+    for path, module in modules.items():
+        own = {
+            id(each): (_numel(each), each.requires_grad) for each in module._parameters.values() if each is not None
+        }
+        while own:
+            if path in found:
+                found[path].update(own)
+            if not path:
+                break
+            path = path.rpartition(".")[0]
+    return found
+
+
 def _numel(parameter: torch.nn.Parameter) -> int:
     # A lazy module's parameter has no size before its first forward.
-    return 0 if isinstance(parameter, torch.nn.UninitializedParameter) else parameter.numel()
+    return 0 if type(parameter) is torch.nn.UninitializedParameter else parameter.numel()
 
 
 def _ignored_modules(model: torch.nn.Module | None, rules: list[IgnoreRule]) -> set[int]:
     ignored: set[int] = set()
-    named = list(model.named_modules(remove_duplicate=False)) if model is not None else []
+    named = list(model.named_modules(remove_duplicate=False)) if rules and model is not None else []
     for rule in rules:
         if not isinstance(rule, (type, str)):
             raise TypeError(f"ignore_modules takes module classes and names, not {rule!r}")

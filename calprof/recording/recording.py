@@ -84,6 +84,7 @@ class Recording:
         modules: Every module of the model, in registration order.
         seconds: Wall-clock time spent recording.
         notes: What a reader must know to read the numbers, such as an assumption that was made.
+        grads: Whether autograd was on and which operands require a gradient was noted.
     """
 
     calls: tuple[Call, ...] = ()
@@ -91,6 +92,7 @@ class Recording:
     modules: tuple[ModuleRecord, ...] = ()
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    grads: bool = False
 
     def __add__(self, other: Recording) -> Recording:
         modules = {record.path: record for record in self.modules}
@@ -104,6 +106,7 @@ class Recording:
             tuple(modules.values()),
             self.seconds + other.seconds,
             tuple(dict.fromkeys(self.notes + other.notes)),
+            self.grads and other.grads,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,6 +120,7 @@ class Recording:
             "modules": [asdict(record) for record in self.modules],
             "seconds": self.seconds,
             "notes": list(self.notes),
+            "grads": self.grads,
         }
 
     @classmethod
@@ -135,6 +139,7 @@ class Recording:
             tuple(ModuleRecord(**item) for item in data["modules"]),
             data["seconds"],
             tuple(data["notes"]),
+            data.get("grads", False),
         )
 
 

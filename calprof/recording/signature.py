@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from calprof.ops.packed import describe_packed
 from calprof.ops.registry import Op
 from calprof.ops.shape import Shape
 
@@ -31,6 +32,8 @@ class Mark:
 KEYWORDS = Mark("KEYWORDS")
 RESULT = Mark("RESULT")
 TAG = Mark("TAG")
+UNREACHED = Mark("UNREACHED")
+"""Ends the key of a call whose result no gradient flows back to."""
 
 
 class Nested(tuple[Any, ...]):
@@ -45,7 +48,9 @@ PLAIN: frozenset[type] = frozenset(
     {int, float, bool, complex, str, type(None), torch.dtype, torch.device, torch.layout, torch.memory_format}
 )
 
-DESCRIBERS: dict[str, Callable[[Any], Any]] = {}
+DESCRIBERS: dict[str, Callable[[Any], Any]] = {
+    "ScriptObject": lambda value: describe_packed(value) or Opaque("ScriptObject"),
+}
 """Type name to what a formula needs to know of an object of that type, as a hashable value."""
 
 

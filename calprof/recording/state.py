@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch
+
+from calprof.randomness import kept_random
 
 
 @contextmanager
@@ -39,34 +40,35 @@ def _same_mode(model: torch.nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _same_buffers(model: torch.nn.Module) -> Iterator[None]:
-    before = [
-        (module, name, buffer, buffer._version, buffer.detach().clone())
-        for module in model.modules()
-        for name, buffer in module._buffers.items()
-        if buffer is not None and not buffer.is_inference()
-    ]
+    """Lets the forward work on copies, so that the caller's buffers are never written, not even their version."""
+    copies: dict[int, torch.Tensor] = {}
+    before = []
+    for module in model.modules():
+        # A scripted module's buffers live in C++ and cannot be exchanged.
+        if isinstance(module, torch.jit.ScriptModule):
+            continue
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                before.append((module, name, buffer))
+                copies.setdefault(id(buffer), buffer.detach().clone())
     try:
+        for module, name, buffer in before:
+            module._buffers[name] = copies[id(buffer)]
         yield
     finally:
-        with torch.no_grad():
-            for module, name, buffer, version, value in before:
-                if buffer._version != version:
-                    buffer.copy_(value)
-                if module._buffers.get(name) is not buffer:
-                    module._buffers[name] = buffer
+        for module, name, buffer in before:
+            module._buffers[name] = buffer
 
 
 @contextmanager
 def _same_random_state() -> Iterator[None]:
-    python = random.getstate()
     # NumPy is nobody's dependency here: its state matters only where the caller has loaded it.
     numpy = sys.modules.get("numpy")
     numpy_state = numpy.random.get_state() if numpy is not None else None
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=devices), kept_random():
         try:
             yield
         finally:
-            random.setstate(python)
             if numpy is not None:
                 numpy.random.set_state(numpy_state)

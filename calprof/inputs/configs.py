@@ -1,0 +1,193 @@
+"""Inputs from a Hugging Face configuration alone, by the names that the model's forward takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from calprof.inputs.arguments import Inputs, phrase
+from calprof.inputs.heads import model_class
+from calprof.inputs.images import pixels, videos
+from calprof.inputs.placeholders import place, placeholders
+from calprof.inputs.request import Request
+from calprof.inputs.series import series, trajectory
+from calprof.inputs.sizes import checked_edges, checked_size
+from calprof.inputs.sound import features, waveform
+from calprof.inputs.text import decoder_ids, describe_tokens, random_ids
+from calprof.inputs.traits import (
+    check_length,
+    config_vocabulary,
+    forward_parameters,
+    main_input,
+    placement,
+    positions,
+    unwrapped,
+    vocabulary,
+)
+from calprof.inputs.values import filled
+
+DEFAULT_LENGTH = 128
+TEXT = ("input_ids", "attention_mask", "decoder_input_ids", "token_type_ids")
+
+
+def from_config(
+    model_or_config: Any,
+    batch: int = 1,
+    seq: int | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    seconds: float | None = None,
+    frames: int | None = None,
+) -> Inputs:
+    """Random inputs of the sizes that a Hugging Face configuration states, for the forward of its model.
+
+    Args:
+        model_or_config: a Hugging Face model, or its configuration; the class is then the first of its
+            `architectures`, or the one of the auto classes that fits.
+        batch: samples.
+        seq: text tokens of each sample, the placeholders of images and sound not among them; by default
+            128, or as many as the model has positions for. Decoders get as many.
+        image_size: height and width in pixels, one number for both; by default the configuration's, or 224.
+        seconds: length of the sound; by default the length the model is fixed to, or 1 s.
+        frames: frames of a video; by default the configuration's, or 8. Models that take images and videos
+            get a video when this is given, else an image.
+
+    Raises:
+        TypeError: not a Hugging Face model or configuration, or sizes that are not numbers.
+        ValueError: sizes below 1, or more tokens than the model's learned positions.
+    """
+    request = _request(model_or_config, batch, seq, image_size, seconds, frames)
+    named = _senses(request)
+    if "qformer_input_ids" in request.taken:
+        named.update(_queries(request))
+    if "input_ids" in request.taken and "input_ids" not in named:
+        named.update(_text(request, named))
+    if "decoder_input_ids" in request.taken:
+        length = request.seq or _length(request)
+        if isinstance(request.model, nn.Module):
+            check_length(request.model, length)
+        named["decoder_input_ids"] = decoder_ids(request.config, (request.batch, length))
+    _, device = placement(request.model) if isinstance(request.model, nn.Module) else (None, "cpu")
+    kwargs = {name: value.to(device) for name, value in named.items()}
+    return Inputs((), kwargs, description_of(kwargs))
+
+
+def _request(
+    model_or_config: Any, batch: Any, seq: Any, image_size: Any, seconds: Any, frames: Any
+) -> Request:
+    """The request with every size checked and the forward's names looked up."""
+    is_model = isinstance(model_or_config, nn.Module)
+    config = getattr(unwrapped(model_or_config), "config", None) if is_model else model_or_config
+    if not hasattr(config, "model_type"):
+        kind = type(model_or_config).__name__
+        raise TypeError(f"model_or_config is {kind}; expected a Hugging Face model or configuration.")
+    if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, (int, float))):
+        raise TypeError(f"seconds is {seconds!r}; expected a positive number.")
+    if seconds is not None and not seconds > 0:
+        raise ValueError(f"seconds is {seconds!r}; expected a positive number.")
+    model = model_or_config if is_model else model_class(config)
+    return Request(
+        model=model,
+        config=config,
+        taken=forward_parameters(model),
+        main=main_input(model) or "",
+        batch=checked_size(batch, "batch"),
+        seq=None if seq is None else checked_size(seq, "seq"),
+        image_size=checked_edges(image_size),
+        seconds=seconds,
+        frames=None if frames is None else checked_size(frames, "frames"),
+        dtype=placement(model)[0] if is_model else torch.float32,
+    )
+
+
+def _senses(request: Request) -> dict[str, torch.Tensor]:
+    """What the model sees, hears or forecasts: the one its main input is for, or the first it takes."""
+    table = dict(BUILDERS)
+    if request.main in table:
+        return table[request.main](request)
+    if request.frames and "pixel_values_videos" in request.taken:
+        return videos(request)
+    if getattr(request.config, "vision_config", request) is None and "pixel_values" in request.taken:
+        return {}  # a multimodal model configured without its vision tower
+    order = ["pixel_values", *_sounds(request), "pixel_values_videos", "image_patches", "flattened_patches"]
+    if request.seconds and not request.image_size:
+        order = [*_sounds(request), "pixel_values"]
+    return next((table[name](request) for name in order if name in request.taken), {})
+
+
+def _sounds(request: Request) -> tuple[str, str]:
+    """The two inputs for sound, the one that the encoder inside reads first."""
+    encoder = getattr(request.config, "encoder", None)
+    raw = encoder is not None and "conv_dim" in vars(encoder)
+    return ("input_values", "input_features") if raw else ("input_features", "input_values")
+
+
+def _length(request: Request) -> int:
+    longest = positions(request.model) if isinstance(request.model, nn.Module) else None
+    return min(DEFAULT_LENGTH, longest or DEFAULT_LENGTH)
+
+
+def _text(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Token ids with the placeholders of what else the model gets, and the masks that go with them."""
+    is_model = isinstance(request.model, nn.Module)
+    rows = vocabulary(request.model) if is_model else config_vocabulary(request.config)
+    length = request.seq or _length(request)
+    if is_model:
+        check_length(request.model, length)
+    shape: tuple[int, ...] = (request.batch, length)
+    if _class_name(request).endswith("ForMultipleChoice"):
+        shape = (request.batch, 2, length)
+    ids, kinds = random_ids(request.config, rows, shape), filled(shape, 0)
+    found = placeholders(request, named)
+    if found:
+        ids, kinds = place(ids, found)
+    text = {"input_ids": ids}
+    if "attention_mask" in request.taken:
+        text["attention_mask"] = filled(ids.shape, 1)
+    for name in ("mm_token_type_ids", "token_type_ids"):
+        if found and name in request.taken:
+            text[name] = kinds
+    if found and "image_embeds_position_mask" in request.taken:
+        text["image_embeds_position_mask"] = kinds
+    if "bbox" in request.taken:
+        text["bbox"] = filled((*ids.shape, 4), 0)
+    return text
+
+
+def _queries(request: Request) -> dict[str, torch.Tensor]:
+    """The text that a query transformer reads beside the image."""
+    shape = (request.batch, request.seq or _length(request))
+    rows = request.config.qformer_config.vocab_size
+    return {
+        "qformer_input_ids": random_ids(request.config.qformer_config, rows, shape),
+        "qformer_attention_mask": filled(shape, 1),
+    }
+
+
+def _class_name(request: Request) -> str:
+    model = unwrapped(request.model)
+    return model.__name__ if isinstance(model, type) else type(model).__name__
+
+
+def description_of(kwargs: dict[str, torch.Tensor]) -> str:
+    """Tokens as tokens, everything else by dtype and shape."""
+    tokens = {name: value for name, value in kwargs.items() if name in TEXT}
+    parts = [f"{name} {phrase(value)}" for name, value in kwargs.items() if name not in TEXT]
+    if "input_ids" in tokens:
+        parts.insert(0, describe_tokens(tokens["input_ids"].shape, tokens))
+    else:
+        parts += [f"{name} {phrase(value)}" for name, value in tokens.items()]
+    return ", ".join(parts)
+
+
+BUILDERS = (
+    ("pixel_values", pixels),
+    ("pixel_values_videos", videos),
+    ("image_patches", pixels),
+    ("flattened_patches", pixels),
+    ("input_values", waveform),
+    ("input_features", features),
+    ("past_values", series),
+    ("states", trajectory),
+)

@@ -1,0 +1,84 @@
+"""Sound for a configuration: raw samples, or frames of spectral features."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from calprof.inputs.request import Request
+from calprof.inputs.values import filled, noise
+
+DEFAULT_SECONDS = 1.0
+DEFAULT_RATE = 16000
+FRAMES_PER_SECOND = 100  # one mel frame every 10 ms
+BINS = (
+    "feature_projection_input_dim", "input_feat_size", "input_size", "input_dim", "num_mel_bins", "num_mels",
+    "feature_size", "n_mels", "mel_bins",
+)  # fmt: skip
+
+
+def samples(request: Request) -> int:
+    """How many samples the waveform has, at the configuration's sampling rate or at 16 kHz."""
+    rate = request.audio("sampling_rate", "sample_rate", default=DEFAULT_RATE)
+    return max(int((request.seconds or DEFAULT_SECONDS) * rate), 1)
+
+
+def waveform(request: Request) -> dict[str, torch.Tensor]:
+    """`input_values`: (batch, samples), with an axis for audio channels if any; or a spectrogram."""
+    mels = request.audio("num_mel_bins")
+    if mels is not None and request.audio("frequency_stride") is not None:
+        length = request.audio("max_length", default=1024)
+        return {"input_values": noise((request.batch, length, mels), request.dtype)}
+    shape: tuple[int, ...] = (request.batch, samples(request))
+    if request.audio("audio_channels", "feature_extraction_channels") is not None or request.audio(
+        "codebook_size"
+    ):
+        shape = (request.batch, request.audio("audio_channels", default=1), shape[1])
+    named = {"input_values": noise(shape, request.dtype)}
+    if "padding_mask" in request.taken and "input_ids" in request.taken:
+        named["padding_mask"] = filled((request.batch, shape[-1]), 1).bool()
+    return named
+
+
+def features(request: Request) -> dict[str, torch.Tensor]:
+    """`input_features`: (batch, bins, frames) if a convolution over time comes first, else transposed."""
+    bins = int(request.audio(*BINS, default=80))
+    stacked = request.audio("input_feat_per_channel")
+    if stacked is not None:
+        bins = int(stacked) * int(request.audio("input_channels", default=1))
+    square = request.audio("spec_size")
+    if square is not None:
+        return {"input_features": noise((request.batch, 1, 4 * square, bins), request.dtype)}
+    length = _frames(request)
+    convolved = stacked is None and _convolves(request, bins)
+    shape = (request.batch, bins, length) if convolved else (request.batch, length, bins)
+    named = {"input_features": noise(shape, request.dtype)}
+    for mask in ("input_features_mask", "feature_attention_mask"):
+        if mask in request.taken:
+            named[mask] = filled((request.batch, length), 1)
+    return named
+
+
+def _frames(request: Request) -> int:
+    """How many frames: as many as the encoder has positions for, else by the seconds, in whole chunks."""
+    fixed = request.audio("max_source_positions")
+    if fixed is not None and request.audio("input_feat_per_channel") is None and request.seconds is None:
+        return 2 * int(fixed)
+    length = max(int((request.seconds or DEFAULT_SECONDS) * FRAMES_PER_SECOND), 1)
+    chunk = 2 * int(request.audio("n_window", default=1))
+    return -(-length // chunk) * chunk
+
+
+def _convolves(request: Request, bins: int) -> bool:
+    """Whether the bins are the channels of a convolution, as far as the model or its configuration tells."""
+    if request.audio("n_window") is not None:
+        return True  # over time and bins at once, in windows
+    if isinstance(request.model, nn.Module):
+        return any(
+            isinstance(one, nn.Conv1d)
+            and one.in_channels == bins
+            and one.groups == 1
+            and one.kernel_size[0] > 1
+            for one in request.model.modules()
+        )
+    return request.audio("max_source_positions") is not None
