@@ -1,0 +1,1 @@
+"""What a recorded forward costs beyond itself: training, time, hardware."""
