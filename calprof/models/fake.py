@@ -1,0 +1,261 @@
+"""Models without storage: what is large is a shape only, what is small and known keeps its value.
+
+A model built inside `ShapesOnly` has its parameters and activations as fake tensors: a shape, a dtype, a
+device and no memory. Constructors and forwards also ask small tensors for their values (`linspace` for drop
+rates, the sizes of an image grid, a mask of ones), so tensors that come from nothing fake stay real while
+they are small, and such questions get their true answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.nn import init
+from torch.utils import _pytree as pytree
+
+from calprof.recording.state import undisturbed
+
+LARGE = 1 << 22
+"""Elements beyond which a tensor is a shape only: a mask of 2048 x 2048 still has its values."""
+
+STATE = 4096
+"""Elements beyond which a floating-point tensor filled with a constant or noise is a shape only.
+
+Such a tensor is about to become a weight or an activation; its values mean nothing.
+"""
+
+_TRIVIAL = 2048
+_FILLED = frozenset(
+    {"empty", "empty_strided", "zeros", "ones", "full", "rand", "randn", "normal", "new_empty", "new_zeros",
+     "new_ones", "new_full", "new_empty_strided", "zeros_like", "ones_like", "empty_like", "rand_like",
+     "randn_like", "full_like"}
+)  # fmt: skip
+_Built = TypeVar("_Built")
+
+
+class ShapesOnly(FakeTensorMode):
+    """The fake mode in which small tensors made of known values stay real.
+
+    Real and fake tensors mix: an operation with a fake operand has a fake result. A real tensor that is
+    written to with unknown values is treated as fake from then on.
+
+    Example:
+        >>> with ShapesOnly():
+        ...     torch.linspace(0, 1, 3).tolist(), torch.empty(1 << 40).shape
+        ([0.0, 0.5, 1.0], torch.Size([1099511627776]))
+    """
+
+    def __init__(self) -> None:
+        super().__init__(allow_non_fake_inputs=True)
+        self._overwritten: dict[int, torch.UntypedStorage] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Runs an operation on known values, and infers the shapes of any other."""
+        kwargs = kwargs or {}
+        tensors = _tensors(args, kwargs)
+        if not any(self._is_unknown(each) for each in tensors):
+            if self._stays_real(func, args, kwargs, tensors):
+                return func(*args, **kwargs)
+        elif func in _SHAPES:
+            return self._inferred(func, args)
+        if func._schema.is_mutable:
+            self._note_writes(func, args, kwargs)
+        return super().__torch_dispatch__(func, types, args, kwargs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ShapesOnly:
+        # A copy of a fake tensor lives in the same mode as the tensor.
+        return self
+
+    def _is_unknown(self, tensor: torch.Tensor) -> bool:
+        if type(tensor) is not torch.Tensor and type(tensor) is not torch.nn.Parameter:
+            return True
+        return bool(self._overwritten) and _storage_key(tensor) in self._overwritten
+
+    def _stays_real(self, func: Any, args: Any, kwargs: Any, tensors: list[torch.Tensor]) -> bool:
+        device = kwargs.get("device")
+        if device is not None and torch.device(device).type != "cpu":
+            return False
+        if any(each.device.type != "cpu" for each in tensors):
+            return False
+        name = func._schema.name.rpartition("::")[2]
+        if name in _FILLED:
+            return _filled_elements(name, args, tensors) <= (STATE if _is_floating(args, kwargs, tensors) else LARGE)
+        if not tensors:
+            return _elements_of_range(name, args, kwargs) <= LARGE
+        if sum(each.numel() for each in tensors) <= _TRIVIAL and name not in ("expand", "repeat", "tile"):
+            return True
+        return _result_elements(func, args, kwargs, tensors) <= LARGE
+
+    def _note_writes(self, func: Any, args: Any, kwargs: Any) -> None:
+        """Remembers the real tensors an operation writes unknown values to."""
+        for position, argument in enumerate(func._schema.arguments):
+            if argument.alias_info is None or not argument.alias_info.is_write:
+                continue
+            given = kwargs.get(argument.name, args[position] if position < len(args) else None)
+            for tensor in _tensors((given,), {}):
+                if not isinstance(tensor, FakeTensor):
+                    self._overwritten[_storage_key(tensor)] = tensor.untyped_storage()
+
+    def _inferred(self, func: Any, args: Any) -> Any:
+        """The result of an operation whose own shape inference PyTorch limits to one dtype or device."""
+        first = next(each for each in _tensors(args, {}) if isinstance(each, FakeTensor))
+        return first.new_empty(_SHAPES[func](*args))
+
+
+def build(construct: Callable[[], _Built], mode: ShapesOnly) -> _Built:
+    """Returns what `construct` builds under `mode`: a module whose parameters have no storage.
+
+    Parameters and floating-point buffers are fake; integer and boolean buffers are fake where they are large.
+    Random states are as before.
+    """
+    with undisturbed(torch.nn.Identity()), mode, _uninitialised():
+        model = construct()
+    if isinstance(model, torch.nn.Module):
+        settle(model, mode)
+    return model
+
+
+@contextmanager
+def _uninitialised() -> Iterator[None]:
+    """Leaves fake tensors as they are where `torch.nn.init` would fill them, and look at what it has drawn."""
+    fillers = {name: getattr(init, name) for name in vars(init) if name.startswith("_no_grad_")}
+
+    def unless_fake(fill: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        def filled(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+            return tensor if isinstance(tensor, FakeTensor) else fill(tensor, *args, **kwargs)
+
+        return filled
+
+    for name, fill in fillers.items():
+        setattr(init, name, unless_fake(fill))
+    try:
+        yield
+    finally:
+        for name, fill in fillers.items():
+            setattr(init, name, fill)
+
+
+def settle(model: torch.nn.Module, mode: ShapesOnly) -> None:
+    """Replaces what is still real among the parameters and the buffers of `model`; shared ones stay shared."""
+    done: dict[int, Any] = {}
+    for module in model.modules():
+        for table in (module._parameters, module._buffers):
+            for name, tensor in table.items():
+                if tensor is None or isinstance(tensor, FakeTensor) or not _is_state(tensor):
+                    continue
+                if id(tensor) not in done:
+                    done[id(tensor)] = (tensor, to_fake(tensor, mode))
+                table[name] = done[id(tensor)][1]
+
+
+def to_fake(tensor: torch.Tensor, mode: ShapesOnly) -> torch.Tensor:
+    """Returns a fake tensor like `tensor`, a parameter for a parameter; the same one for the same tensor."""
+    if isinstance(tensor, FakeTensor):
+        return tensor
+    return mode.from_tensor(tensor, static_shapes=True)
+
+
+def fake_inputs(value: Any, mode: ShapesOnly) -> Any:
+    """Returns arguments with their floating-point tensors fake and their ids, masks and sizes as they are."""
+    return pytree.tree_map_only(
+        torch.Tensor, lambda each: to_fake(each, mode) if each.is_floating_point() else each, value
+    )
+
+
+def mode_of(model: Any) -> ShapesOnly | None:
+    """Returns the mode that `model` was built in, None for a model with storage."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        if isinstance(tensor, FakeTensor) and isinstance(tensor.fake_mode, ShapesOnly):
+            return tensor.fake_mode
+    return None
+
+
+def _is_state(tensor: torch.Tensor) -> bool:
+    if torch.nn.parameter.is_lazy(tensor):
+        return False
+    return isinstance(tensor, torch.nn.Parameter) or (tensor.is_floating_point() and tensor.numel() > 1)
+
+
+def _tensors(args: Iterable[Any], kwargs: Mapping[str, Any]) -> list[torch.Tensor]:
+    """The tensors among an operation's arguments, those in lists included."""
+    found: list[torch.Tensor] = []
+    for value in (*args, *kwargs.values()):
+        if isinstance(value, torch.Tensor):
+            found.append(value)
+        elif isinstance(value, (list, tuple)):
+            found += [each for each in value if isinstance(each, torch.Tensor)]
+    return found
+
+
+def _storage_key(tensor: torch.Tensor) -> int:
+    return int(tensor.untyped_storage()._cdata) if tensor.layout is torch.strided else id(tensor)
+
+
+def _filled_elements(name: str, args: Any, tensors: list[torch.Tensor]) -> int:
+    if name.endswith("_like") or not any(isinstance(each, (list, tuple)) for each in args):
+        return max((each.numel() for each in tensors), default=0)
+    return math.prod(next(each for each in args if isinstance(each, (list, tuple))))
+
+
+def _is_floating(args: Any, kwargs: Any, tensors: list[torch.Tensor]) -> bool:
+    dtype = kwargs.get("dtype")
+    if dtype is not None:
+        return bool(dtype.is_floating_point)
+    if tensors:
+        return tensors[0].is_floating_point()
+    # `full` takes the dtype of its value, everything else PyTorch's default.
+    return not (len(args) > 1 and isinstance(args[1], (bool, int)))
+
+
+def _elements_of_range(name: str, args: Any, kwargs: Any) -> float:
+    """How many elements `arange`, `linspace` and their kin have; others make small tensors."""
+    numbers = [each for each in args if isinstance(each, (int, float)) and not isinstance(each, bool)]
+    if name == "arange" and numbers:
+        start, end = (0, numbers[0]) if len(numbers) == 1 else numbers[:2]
+        step = kwargs.get("step", numbers[2] if len(numbers) > 2 else 1)
+        return abs((end - start) / (step or 1))
+    if name in ("linspace", "logspace"):
+        return float(kwargs.get("steps", numbers[2] if len(numbers) > 2 else 0))
+    sizes = [each for each in args if isinstance(each, (list, tuple))]
+    return float(math.prod(sizes[0])) if sizes else float(math.prod(numbers or [0]))
+
+
+def _result_elements(func: Any, args: Any, kwargs: Any, tensors: list[torch.Tensor]) -> int:
+    """The size of a result, found on the meta device; where it depends on values, that of the operands."""
+    held = max(each.numel() for each in tensors)
+    if held > LARGE:
+        return held
+    try:
+        shaped = pytree.tree_map_only(torch.Tensor, lambda each: each.to("meta"), (args, dict(kwargs)))
+        found = func(*shaped[0], **shaped[1])
+    except (RuntimeError, NotImplementedError, TypeError, ValueError, IndexError):
+        return held
+    return max((each.numel() for each in pytree.tree_leaves(found) if isinstance(each, torch.Tensor)), default=0)
+
+
+def _grouped_rows(left: torch.Tensor, right: torch.Tensor, offs: torch.Tensor | None = None, *_: Any) -> list[int]:
+    """Sizes of a grouped product: (rows, K) x (groups, K, N) is (rows, N), (M, K) x (K, N) by groups of K is
+    (groups, M, N), (groups, M, K) x (groups, K, N) is (groups, M, N), (groups, M, K) x (K, columns) is (M, columns).
+    """  # fmt: skip
+    if left.dim() == 2 and right.dim() == 2:
+        assert offs is not None
+        return [offs.shape[0], left.shape[0], right.shape[1]]
+    if left.dim() == 3 and right.dim() == 3:
+        return [left.shape[0], left.shape[1], right.shape[2]]
+    return [left.shape[-2], right.shape[-1]]
+
+
+def _shape_rules() -> dict[Any, Callable[..., list[int]]]:
+    # PyTorch infers the shape of a grouped product for bfloat16 only; the kernel takes other dtypes too.
+    grouped = getattr(torch.ops.aten, "_grouped_mm", None)
+    return {grouped.default: _grouped_rows} if grouped is not None else {}
+
+
+_SHAPES = _shape_rules()

@@ -1,0 +1,124 @@
+"""Which transformers class to build: the one a configuration names, or the one with a given head."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any
+
+_HEADS: dict[str, tuple[str, ...]] = {
+    "causal-lm": ("CAUSAL_LM",),
+    "seq2seq": ("SEQ_TO_SEQ_CAUSAL_LM", "SPEECH_SEQ_2_SEQ"),
+    "masked-lm": ("MASKED_LM",),
+    "masked-image": ("MASKED_IMAGE_MODELING",),
+    "classification": (
+        "SEQUENCE_CLASSIFICATION",
+        "IMAGE_CLASSIFICATION",
+        "AUDIO_CLASSIFICATION",
+        "VIDEO_CLASSIFICATION",
+        "TIME_SERIES_CLASSIFICATION",
+    ),
+    "token-classification": ("TOKEN_CLASSIFICATION",),
+    "question-answering": ("QUESTION_ANSWERING", "VISUAL_QUESTION_ANSWERING"),
+    "detection": ("OBJECT_DETECTION", "ZERO_SHOT_OBJECT_DETECTION"),
+    "segmentation": (
+        "SEMANTIC_SEGMENTATION",
+        "UNIVERSAL_SEGMENTATION",
+        "INSTANCE_SEGMENTATION",
+        "IMAGE_SEGMENTATION",
+        "MASK_GENERATION",
+    ),
+    "audio": (
+        "SPEECH_SEQ_2_SEQ",
+        "CTC",
+        "AUDIO_CLASSIFICATION",
+        "TEXT_TO_SPECTROGRAM",
+        "TEXT_TO_WAVEFORM",
+    ),
+    "vision": (
+        "IMAGE_CLASSIFICATION",
+        "OBJECT_DETECTION",
+        "SEMANTIC_SEGMENTATION",
+        "UNIVERSAL_SEGMENTATION",
+        "MASK_GENERATION",
+        "DEPTH_ESTIMATION",
+        "VIDEO_CLASSIFICATION",
+        "IMAGE_TO_IMAGE",
+    ),
+    "multimodal": (
+        "IMAGE_TEXT_TO_TEXT",
+        "MULTIMODAL_LM",
+        "VISION_2_SEQ",
+        "ZERO_SHOT_IMAGE_CLASSIFICATION",
+    ),
+    "time-series": ("TIME_SERIES_PREDICTION", "TIME_SERIES_REGRESSION"),
+    "base": ("",),
+}
+_PREFERENCE = ("seq2seq", "multimodal", "audio", "masked-lm", "causal-lm", "vision", "classification", "base")
+
+
+def head_names() -> tuple[str, ...]:
+    """Returns the heads that `model_class` knows by a word."""
+    return tuple(_HEADS)
+
+
+def model_class(config: Any, head: str | None = None) -> type[Any]:
+    """Returns the transformers class to build from `config`.
+
+    Without `head` it is the first class in `config.architectures` that transformers has, else the class with
+    the most telling head its model type offers (a language model before a classifier before none). `head` is
+    one of `head_names()`, or the name of a transformers class.
+
+    Raises:
+        ValueError: No such head, or the model type offers none of that kind; the message says which it does.
+
+    Example:
+        >>> model_class(build_config("bert-base-uncased"), "base").__name__
+        'BertModel'
+    """
+    import transformers
+
+    if head is None:
+        named = (getattr(transformers, name, None) for name in config.architectures or ())
+        return next((found for found in named if found is not None), None) or _preferred(config)
+    if head in _HEADS:
+        found = _with_head(config, head)
+        if found is not None:
+            return found
+        offered = [other for other in _HEADS if _with_head(config, other) is not None]
+        raise ValueError(
+            f"{config.model_type!r} has no {head!r} head in transformers; "
+            f"it has {', '.join(offered) or 'none'}"
+        )
+    by_name = getattr(transformers, head, None)
+    if isinstance(by_name, type):
+        return by_name
+    near = get_close_matches(head, _HEADS, n=3) or list(_HEADS)
+    raise ValueError(
+        f"{head!r} is neither a head nor a class of transformers; the closest heads are {', '.join(near)}"
+    )
+
+
+def _preferred(config: Any) -> type[Any]:
+    order: tuple[str, ...] = _PREFERENCE
+    if getattr(config, "is_decoder", False):
+        order = ("causal-lm", *order)
+    for head in order:
+        found = _with_head(config, head)
+        if found is not None:
+            return found
+    raise ValueError(f"transformers has no model class for the model type {config.model_type!r}")
+
+
+def _with_head(config: Any, head: str) -> type[Any] | None:
+    """The class of the first task of `head` that this model type has, from transformers' tables of names."""
+    import transformers
+    from transformers.models.auto import modeling_auto
+
+    for task in _HEADS[head]:
+        table = f"MODEL_FOR_{task}_MAPPING_NAMES" if task else "MODEL_MAPPING_NAMES"
+        name = getattr(modeling_auto, table, {}).get(config.model_type)
+        name = name[0] if isinstance(name, tuple | list) else name
+        found = getattr(transformers, name, None) if name else None
+        if isinstance(found, type):
+            return found
+    return None
