@@ -1,0 +1,171 @@
+"""What the front doors return: a profile with doors to the reports and to what training costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from calprof import profiles as core
+from calprof.cost.arguments import not_negative
+from calprof.cost.device import Device
+from calprof.cost.exact import training_exact
+from calprof.cost.training import Passes, Training, training_by_factor
+from calprof.cost.utilization import hfu, mfu
+from calprof.randomness import kept_random
+
+
+@dataclass(frozen=True)
+class Profile(core.Profile):
+    """FLOPs, MACs and parameters of one recorded run; prints as a tree.
+
+    Example:
+        >>> prof = profile(torch.nn.Linear(3, 5), input_shape=(2, 3))
+        >>> prof.macs, prof.under("matmul").flops, prof.training().total.macs
+        (30, 60, 90)
+    """
+
+    def training(
+        self,
+        recompute: bool | float = False,
+        *,
+        exact: bool = False,
+        backward: float = 2,
+        overrides: Mapping[str, Passes] | None = None,
+    ) -> Training:
+        """Returns a training step: its backward twice the forward, or exactly what the gradient needs.
+
+        Args:
+            recompute: Whether every activation is computed again, or how many forwards that costs.
+            exact: Whether the backward is counted from what needs a gradient, in place of a factor; the profile
+                must have been made with `training="exact"`.
+            backward: The backward's cost in forwards, unless `exact`.
+            overrides: Other factors for modules by dotted-path prefix.
+
+        Raises:
+            ValueError: A negative factor, a prefix that is no module, a factor beside `exact`, or `exact` of a
+                profile made without `training="exact"`.
+        """
+        if not exact:
+            return training_by_factor(self, Passes(backward=backward, recompute=float(recompute)), overrides)
+        if backward != 2:
+            raise ValueError(f"an exact backward has no factor, but backward={backward!r} was given")
+        return training_exact(self, recompute, overrides)
+
+    def mfu(
+        self,
+        seconds: float,
+        *,
+        device: str | Device | float,
+        count: int = 1,
+        dtype: object = "bf16",
+        times: float = 1,
+        exact: bool | None = None,
+    ) -> float:
+        """Returns the model FLOPs utilization of a training step, a fraction.
+
+        That is 2 FLOPs per MAC of forward and backward, without recomputation, over what the devices could have
+        done (Chowdhery et al. 2022, "PaLM", appendix B).
+
+        Args:
+            seconds: Seconds of the step.
+            device: A device name, a `Device`, or the dense peak of one device in FLOP/s.
+            count: How many devices took part.
+            dtype: The dtype of the products, which decides the peak.
+            times: How many times the profiled input ran in those seconds, over all devices together.
+            exact: Whether the backward is exact or twice the forward; by default exact where it was recorded.
+
+        Raises:
+            ValueError: A number out of range, an unknown device or dtype.
+
+        Warns:
+            UserWarning: The result is above 1, with the causes that would explain it.
+
+        Example:
+            nanoGPT: 100 sequences of GPT-2 in 0.755 s on one A100.
+
+            >>> round(prof.mfu(0.755, device="a100", times=100), 4)
+            0.3714
+        """
+        step = self._matmul_step(False, exact)
+        model_flops = (step.forward.flops + step.backward.flops) * not_negative(times, "times")
+        masked = self._masked_share()
+        attention = 2 * masked * model_flops if masked else None  # the masked part is half of attention
+        return mfu(model_flops, seconds, device, count, dtype, attention_flops=attention)
+
+    def hfu(
+        self,
+        seconds: float,
+        *,
+        device: str | Device | float,
+        count: int = 1,
+        dtype: object = "bf16",
+        times: float = 1,
+        exact: bool | None = None,
+        recompute: bool | float = False,
+    ) -> float:
+        """Returns the hardware FLOPs utilization of a training step, a fraction: MFU with recomputation counted.
+
+        Args:
+            seconds: See `mfu`, as for `device`, `count`, `dtype`, `times` and `exact`.
+            device: See `mfu`.
+            count: See `mfu`.
+            dtype: See `mfu`.
+            times: See `mfu`.
+            exact: See `mfu`.
+            recompute: Whether every activation is computed again, or how many forwards that costs.
+
+        Raises:
+            ValueError: A number out of range, an unknown device or dtype.
+
+        Warns:
+            UserWarning: The result is above 1, with the causes that would explain it.
+        """
+        hardware_flops = self._matmul_step(recompute, exact).total.flops * not_negative(times, "times")
+        return hfu(hardware_flops, seconds, device, count, dtype)
+
+    def _matmul_step(self, recompute: bool | float, exact: bool | None) -> Training:
+        exact = self.recording.grads if exact is None else exact
+        return self.under("matmul").training(recompute, exact=exact)
+
+    def _masked_share(self) -> float:
+        masked = self.work["masked_mac"]
+        return min(masked / self.macs, 0.5) if masked and self.convention.charges_masked else 0.0
+
+    @kept_random()
+    def __str__(self) -> str:
+        from calprof.report import report_text
+
+        return report_text(self)
+
+    @kept_random()
+    def _repr_html_(self) -> str:
+        from calprof.report import report_html
+
+        return report_html(self)
+
+    @kept_random()
+    def show(self, **options: Any) -> None:
+        """Prints the report; the options are those of `calprof.report.print_report`."""
+        from calprof.report import print_report
+
+        print_report(self, **options)
+
+    @kept_random()
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the profile as plain data, for JSON."""
+        from calprof.report import to_dict
+
+        return to_dict(self)
+
+    @kept_random()
+    def save(self, path: str | Path) -> None:
+        """Writes the profile to a file whose suffix names the format: .json, .csv, .md or .html.
+
+        Raises:
+            ValueError: Another suffix.
+        """
+        from calprof.report import save
+
+        save(self, path)
