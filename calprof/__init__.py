@@ -12,18 +12,20 @@ if TYPE_CHECKING:
     from calprof.named import calculate_flops_hf, profile_by_name
     from calprof.ops.registry import formula
     from calprof.result import Profile
+    from calprof.steps import Step, profile_step
     from calprof.work import Cost, Work
 
 __version__ = "0.1.0"
 __all__ = [
-    "CONVENTIONS", "Convention", "Cost", "FlopProfiler", "Passes", "Profile", "Work", "calculate_flops",
-    "calculate_flops_hf", "formula", "profile", "profile_by_name",
+    "CONVENTIONS", "Convention", "Cost", "FlopProfiler", "Passes", "Profile", "Step", "Work", "calculate_flops",
+    "calculate_flops_hf", "formula", "profile", "profile_by_name", "profile_step",
 ]  # fmt: skip
 
 _HOMES = {
     "CONVENTIONS": "conventions", "Convention": "conventions", "Cost": "work", "FlopProfiler": "api",
     "Passes": "cost.training", "Profile": "result", "Work": "work", "calculate_flops": "api", "calculate_flops_hf": "named",
     "formula": "ops.registry", "profile": "api", "profile_by_name": "named",
+    "Step": "steps", "profile_step": "steps",
 }  # fmt: skip
 
 

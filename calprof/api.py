@@ -9,12 +9,13 @@ from typing import Any
 import torch
 
 import calprof.ops  # noqa: F401 - registers the catalogue
+from calprof.comparison.subject import subject_of
 from calprof.conventions import Convention, find_convention
 from calprof.cost.training import Passes, Training, training_by_factor
 from calprof.inputs.arguments import Inputs, from_arguments
 from calprof.inputs.shapes import from_shape
 from calprof.inputs.tokens import from_tokenizer
-from calprof.inputs.traits import placement
+from calprof.inputs.traits import placement, unwrapped
 from calprof.models.copying import fake_copy
 from calprof.models.fake import ShapesOnly, fake_inputs, mode_of
 from calprof.models.values import running
@@ -23,6 +24,8 @@ from calprof.recording.recorder import IgnoreRule, Recorder
 from calprof.recording.recording import Recording
 from calprof.recording.state import undisturbed
 from calprof.result import Profile
+from calprof.verification import copied
+from calprof.verification import verify as compare
 
 __all__ = ["FlopProfiler", "calculate_flops", "profile"]
 
@@ -101,6 +104,7 @@ def profile(
     grad: bool = False,
     training: str | None = None,
     fake: bool = False,
+    verify: bool = False,
 ) -> Profile:
     """Runs one forward of `model` and returns what it cost.
 
@@ -122,6 +126,7 @@ def profile(
         training: `"exact"` to note which operands require a gradient, for `Profile.training(exact=True)`.
         fake: Whether to run on a copy of the model without storage: shapes are inferred, nothing is computed. A
             model that was built without storage is run that way by itself.
+        verify: Whether to run once more under PyTorch's own counter and compare, for `Profile.verification`.
 
     Raises:
         ValueError: No input or two; an unknown convention; an `ignore_modules` entry that matches nothing; a
@@ -141,10 +146,17 @@ def profile(
     given = (inputs.args, inputs.kwargs) if mode is None else fake_inputs((inputs.args, inputs.kwargs), mode)
     profiler = FlopProfiler(model, ignore_modules=ignore_modules, training=training, convention=convention)
     grad_mode = torch.enable_grad() if grad or training else torch.no_grad()
+    spare = copied(given) if verify else given
     with undisturbed(model, train_mode), grad_mode, running(mode), profiler:
         profiler.differentiate(run(*given[0], **given[1]))
     prof = profiler.profile()
-    return Profile(prof.recording, prof.convention, prof.kind, inputs.description)
+    verification = None
+    if verify:
+        with undisturbed(model, train_mode), grad_mode, running(mode):
+            verification = compare(prof.recording, lambda: run(*spare[0], **spare[1]), model)
+    subject = subject_of(unwrapped(model), inputs.args, inputs.kwargs) if forward_mode == "forward" else None
+    recording = prof.recording if mode is None else prof.recording.with_notes(mode.assumed)
+    return Profile(recording, prof.convention, prof.kind, inputs.description, subject=subject, verification=verification)
 
 
 @kept_random()

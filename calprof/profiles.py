@@ -211,9 +211,10 @@ def build_tree(recording: Recording, convention: Convention, kind: str = "") -> 
     for path in own:
         records.setdefault(path, ModuleRecord(path, ""))
     for path in [*records]:
-        while path:
-            path = path.rpartition(".")[0]
-            records.setdefault(path, ModuleRecord(path, kind if not path else ""))
+        parent = path.rpartition(".")[0]
+        while parent and parent not in records:
+            records[parent] = ModuleRecord(parent, "")
+            parent = parent.rpartition(".")[0]
     records.setdefault("", ModuleRecord("", kind))
     children: dict[str, list[str]] = {}
     for path in records:
@@ -231,7 +232,11 @@ def _node(
 ) -> ModuleNode:
     below = tuple(_node(child, records, children, own, convention) for child in children.get(path, ()))
     record = records[path]
-    mine = Work(**own.get(path, {}))
+    mine = own.get(path, {})
+    total = dict(mine)
+    for child in below:
+        for kind, count in child.work.items():
+            total[kind] = total.get(kind, 0) + count
     return ModuleNode(
         path=path,
         name=path.rpartition(".")[2],
@@ -239,8 +244,8 @@ def _node(
         calls=record.calls,
         params=record.params,
         trainable_params=record.trainable_params,
-        own=mine,
-        work=sum((child.work for child in below), mine),
+        own=Work(**mine),
+        work=Work(**total),
         convention=convention,
         children=below,
         ignored=record.ignored,

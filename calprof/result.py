@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from calprof import profiles as core
+from calprof.comparison.subject import Subject
 from calprof.cost.arguments import not_negative
 from calprof.cost.device import Device
 from calprof.cost.exact import training_exact
+from calprof.cost.scaling import Scaling, fit_scaling
 from calprof.cost.training import Passes, Training, training_by_factor
 from calprof.cost.utilization import hfu, mfu
 from calprof.randomness import kept_random
+from calprof.verification import Verification
+
+if TYPE_CHECKING:
+    import torch
+
+    from calprof.analytical import Shape
+    from calprof.comparison import Comparison
 
 
 @dataclass(frozen=True)
 class Profile(core.Profile):
     """FLOPs, MACs and parameters of one recorded run; prints as a tree.
 
+    Attributes:
+        subject: Shape of the model and size of its input, where it has a Hugging Face configuration.
+        verification: The comparison with PyTorch's own counter, where it was asked for.
+
     Example:
         >>> prof = profile(torch.nn.Linear(3, 5), input_shape=(2, 3))
         >>> prof.macs, prof.under("matmul").flops, prof.training().total.macs
         (30, 60, 90)
     """
+
+    subject: Subject | None = None
+    verification: Verification | None = None
 
     def training(
         self,
@@ -125,6 +141,66 @@ class Profile(core.Profile):
         hardware_flops = self._matmul_step(recompute, exact).total.flops * not_negative(times, "times")
         return hfu(hardware_flops, seconds, device, count, dtype)
 
+    def scaling(
+        self,
+        model: torch.nn.Module,
+        *,
+        batches: Sequence[int] = (1, 2),
+        lengths: Sequence[int] = (8, 16, 24),
+        verify_at: tuple[int, int] = (3, 40),
+    ) -> Scaling:
+        """Returns what the model costs at any batch and length: an exact polynomial, verified at a held-out point.
+
+        The model is profiled on inputs of shape (batch, length), seven times unless asked otherwise, under this
+        profile's convention. Its backward is exact if this profile was made with `training="exact"`, else twice
+        the forward.
+
+        Args:
+            model: The model of this profile.
+            batches: Batches to profile.
+            lengths: Lengths to profile; three make a polynomial of degree 2.
+            verify_at: Batch and length of the profile the fit is verified on.
+
+        Raises:
+            ValueError: The cost is no such polynomial, or the points do not fit each other.
+
+        Example:
+            >>> prof.scaling(model).training_flops(batch=8, length=2048)
+        """
+        from calprof.api import profile
+
+        def run(batch: int, length: int) -> dict[str, int]:
+            training = "exact" if self.recording.grads else None
+            return step_counts(profile(model, (batch, length), training=training, convention=self.convention))
+
+        return fit_scaling(run, self.convention.name, batches, lengths, verify_at)
+
+    def compare(
+        self, config: Any = None, shape: Shape | None = None, batch: int | None = None, seq: int | None = None
+    ) -> Comparison:
+        """Returns every published formula that applies to the model beside this profile, with named differences.
+
+        A formula of a forward is held beside the forward, one of a training step beside three of them, under this
+        profile's convention. The differences of each sum to what it counts beyond the profile, exactly.
+
+        Args:
+            config: A Hugging Face configuration, object or dict; by default the model's own.
+            shape: The model as numbers, in place of a configuration.
+            batch: Sequences; by default those of the input.
+            seq: Tokens of each; by default those of the input.
+
+        Raises:
+            ValueError: Neither configuration nor shape, no batch or length, or a convention that does not charge 2
+                FLOPs per MAC.
+
+        Example:
+            >>> print(prof.compare())
+            >>> prof.compare()["6nd"].missing["attention core"]
+        """
+        from calprof.comparison import compare
+
+        return compare(self, self.subject, config=config, shape=shape, batch=batch, seq=seq)
+
     def _matmul_step(self, recompute: bool | float, exact: bool | None) -> Training:
         exact = self.recording.grads if exact is None else exact
         return self.under("matmul").training(recompute, exact=exact)
@@ -143,7 +219,7 @@ class Profile(core.Profile):
     def _repr_html_(self) -> str:
         from calprof.report import report_html
 
-        return report_html(self)
+        return report_html(self, page=False)
 
     @kept_random()
     def show(self, **options: Any) -> None:
@@ -169,3 +245,14 @@ class Profile(core.Profile):
         from calprof.report import save
 
         save(self, path)
+
+
+def step_counts(profile: Profile) -> dict[str, int]:
+    """Returns FLOPs and MACs of a profile's forward and backward, the quantities a scaling is fitted to."""
+    step = profile.training(exact=profile.recording.grads)
+    return {
+        "flops": step.forward.flops,
+        "macs": step.forward.macs,
+        "backward_flops": step.backward.flops,
+        "backward_macs": step.backward.macs,
+    }

@@ -105,6 +105,8 @@ class Work(Mapping[str, int]):
     def __add__(self, other: Work) -> Work:
         if not isinstance(other, Work):
             return NotImplemented
+        if not other._counts:
+            return self
         counts = dict(self._counts)
         for kind, count in other._counts.items():
             counts[kind] = counts.get(kind, 0) + count
@@ -117,6 +119,8 @@ class Work(Mapping[str, int]):
     def __mul__(self, times: int) -> Work:
         if type(times) is not int or times < 0:
             raise TypeError(f"work is multiplied by a non-negative integer, not by {times!r}")
+        if times == 1:
+            return self
         return Work._of({kind: count * times for kind, count in self._counts.items()} if times else {})
 
     __rmul__ = __mul__
@@ -149,4 +153,4 @@ class Cost:
         return Cost(self.forward + other.forward, self.backward + other.backward)
 
     def __mul__(self, times: int) -> Cost:
-        return Cost(self.forward * times, self.backward * times)
+        return self if times == 1 else Cost(self.forward * times, self.backward * times)

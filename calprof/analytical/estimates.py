@@ -92,7 +92,9 @@ _PARAMETERS = (
         title="8ND",
         source="arXiv:2205.05198 (full recomputation)",
         note="6ND and the forward once more, every activation recomputed.",
-        scope=Scope(passes=4, embedding=True, attention="none", elementwise=True, experts="routed"),
+        scope=Scope(
+            passes=4, embedding=True, attention="none", elementwise=True, experts="routed", redone="everything"
+        ),
         plain=closed.eight_n_d,
         arguments=numbers(params=_active),
         terms=decompositions.eight_n_d,

@@ -10,13 +10,17 @@ from typing import Any, Literal
 from calprof.analytical.shape import Shape
 from calprof.analytical.terms import Terms
 
-__all__ = ["Attention", "Formula", "MoE", "Scope", "numbers"]
+__all__ = ["Attention", "Formula", "MoE", "Redone", "Scope", "numbers"]
 
 Attention = Literal["none", "half", "full"]
 """How much of attention's core is counted: nothing, half of the pairs for a causal mask, or all pairs."""
 
 MoE = Literal["routed", "all", "unknown"]
 """Which experts are counted: those a token is routed to, all of them, or no notion of experts at all."""
+
+Redone = Literal["nothing", "core", "blocks", "everything"]
+"""What is charged a second forward for recomputation: attention's core (whose backward then counts twice as
+well), the blocks without the logits, or everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,26 @@ class Scope:
     elementwise: bool = False
     experts: MoE = "unknown"
     assumes: tuple[str, ...] = ()
+    redone: Redone = "nothing"
+
+    @property
+    def training(self) -> bool:
+        """Whether the total is a training step's, to be held beside three forwards."""
+        return self.passes > 1
+
+    def passes_of(self, term: str) -> int:
+        """Number of forwards that one term is charged.
+
+        Example:
+            >>> scope = Scope(passes=4, redone="blocks")
+            >>> scope.passes_of("mlp/up"), scope.passes_of("logits")
+            (4, 3)
+        """
+        if self.redone == "core" and term.rsplit("/", 1)[-1] in ("scores", "weighted"):
+            return 2 * self.passes
+        if self.redone == "blocks" and term == "logits":
+            return self.passes - 1
+        return self.passes
 
     def differences(self, other: Scope) -> list[str]:
         """In words, what this scope counts that `other` counts otherwise.

@@ -14,6 +14,8 @@ from calprof import __version__
 COMMANDS = {
     "profile": "calprof.cli.profile",
     "ops": "calprof.cli.ops",
+    "train-time": "calprof.cli.train_time",
+    "formula": "calprof.cli.formula",
 }
 """Name of each command to the module whose `command` it is. To add one, write the file and a line here."""
 

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from calprof.cli.options import model_options, training_options
+from calprof.cli.options import build_options, model_options, training_options
 from calprof.cli.types import ALL_LEVELS
 from calprof.cli.types import depth as levels
 
 if TYPE_CHECKING:
+    from calprof.comparison import Comparison
     from calprof.cost.training import Training
     from calprof.result import Profile
 
+_FILES = ("json_file", "html_file", "csv_file", "ops_file")
 _ROWS = 120
 """Lines of the tree that are shown without being asked for more."""
 
 
 @click.command("profile")
 @model_options
+@build_options
 @training_options
 @click.option(
     "--depth",
@@ -46,6 +50,7 @@ _ROWS = 120
 @click.option("--ops-csv", "ops_file", metavar="FILE", help="Write one line per op as CSV.")
 @click.option("--markdown", is_flag=True, help="Print Markdown.")
 @click.option("--quiet", is_flag=True, help="Print the totals in one line.")
+@click.option("--compare", is_flag=True, help="Print published formulas beside what ran, and why they differ.")
 def command(
     model: str,
     shape: tuple[int, ...] | None,
@@ -53,26 +58,33 @@ def command(
     ignore: tuple[str, ...],
     train: bool,
     recompute: bool,
+    exact: bool,
     depth: int | None,
     top: int | None,
     sort: str | None,
     no_fold: bool,
     markdown: bool,
     quiet: bool,
-    **files: str | None,
+    compare: bool,
+    **others: Any,
 ) -> None:
     """Profile MODEL: FLOPs, MACs and parameters, per module and per op."""
+    files: dict[str, str | None] = {name: others.pop(name) for name in _FILES}
     for path in files.values():
         if path not in (None, "-") and not Path(path).parent.is_dir():
             raise click.BadParameter(f"{path!r} is in a folder that does not exist")
-    prof = run(model, shape, convention, ignore)
-    training = prof.training(recompute=recompute) if train or recompute else None
-    if write(prof, training, files):
+    prof = run(model, shape, convention, ignore, training="exact" if exact else None, **others)
+    training = prof.training(recompute=recompute, exact=exact) if train or recompute or exact else None
+    comparison = prof.compare() if compare else None
+    if write(prof, training, files, comparison):
         return
     from calprof.report import print_report, to_markdown
+    from calprof.report.comparison import print_comparison
     from calprof.report.summary import one_line
 
-    if quiet:
+    if comparison is not None:
+        print_comparison(comparison)
+    elif quiet:
         click.echo(one_line(prof, training))
     elif markdown:
         click.echo(to_markdown(prof, training, depth=depth, sort=sort, top=top), nl=False)
@@ -89,29 +101,41 @@ def command(
         )
 
 
-def run(model: str, shape: tuple[int, ...] | None, convention: str, ignore: tuple[str, ...]) -> Profile:
-    """Builds a model by name and profiles one forward of it.
+def run(
+    model: str,
+    shape: tuple[int, ...] | None,
+    convention: str,
+    ignore: tuple[str, ...],
+    overrides: Sequence[tuple[str, Any]] = (),
+    **build: Any,
+) -> Profile:
+    """Builds a model by name and profiles one forward of it; `build` is that of `profile_by_name`.
 
     Raises:
-        ValueError: An unknown model or convention, or an `ignore` that matches nothing.
+        ValueError: An unknown model or convention, an `ignore` that matches nothing, or what `profile_by_name` refuses.
     """
-    from calprof.conventions import find_convention
-    from calprof.models.torchvision import inputs, load_model
+    from calprof.named import profile_by_name
 
-    prices = find_convention(convention)
-    given = inputs(model, shape)
-    net = load_model(model)
-    from calprof.api import profile
-
-    return profile(net, ignore_modules=ignore or None, convention=prices, **given)
+    return profile_by_name(
+        model, shape, ignore_modules=ignore or None, convention=convention, overrides=dict(overrides), **build
+    )
 
 
-def write(prof: Profile, training: Training | None, files: dict[str, str | None]) -> bool:
-    """Writes the files asked for, and returns whether standard output was one of them."""
-    from calprof.report import report_html, to_csv, to_json
+def write(
+    prof: Profile, training: Training | None, files: dict[str, str | None], comparison: Comparison | None = None
+) -> bool:
+    """Writes the files asked for, and returns whether standard output was one of them.
+
+    A comparison is in the JSON under a key of that name.
+    """
+    from calprof.report import report_html, to_csv, to_dict
+
+    def data() -> str:
+        compared = {} if comparison is None else {"comparison": comparison.to_dict()}
+        return json.dumps({**to_dict(prof, training), **compared}, indent=2, ensure_ascii=False)
 
     writers: dict[str, Callable[[], str]] = {
-        "json_file": lambda: to_json(prof, training) + "\n",
+        "json_file": lambda: data() + "\n",
         "html_file": lambda: report_html(prof, training),
         "csv_file": lambda: to_csv(prof, training),
         "ops_file": lambda: to_csv(prof, training, "ops"),

@@ -44,9 +44,7 @@ def training_exact(
         1.5
     """
     if not profile.recording.grads:
-        raise ValueError(
-            'the exact backward needs a forward recorded with autograd on: profile(..., training="exact")'
-        )
+        raise ValueError('the exact backward needs a forward recorded with autograd on: profile(..., training="exact")')
     passes = passes_by_module(profile, Passes(recompute=float(recompute)), overrides)
     backward = build_tree(gradients(profile.recording), profile.convention, profile.kind)
     modules: dict[str, Training] = {}
@@ -67,12 +65,9 @@ def _phases(
     node: ModuleNode, backward: ModuleNode, passes: Mapping[str, Passes], modules: dict[str, Training]
 ) -> Training:
     parts = [
-        _phases(child, below, passes, modules)
-        for child, below in zip(node.children, backward.children, strict=True)
+        _phases(child, below, passes, modules) for child, below in zip(node.children, backward.children, strict=True)
     ]
     own = multiple((node.own_flops, node.own_macs), passes[node.path].recompute)
     again = sum((part.recompute for part in parts), own)
-    modules[node.path] = Training(
-        Phase(node.flops, node.macs), Phase(backward.flops, backward.macs), again
-    )
+    modules[node.path] = Training(Phase(node.flops, node.macs), Phase(backward.flops, backward.macs), again)
     return modules[node.path]

@@ -137,11 +137,11 @@ def passes_by_module(
 def _scale(node: ModuleNode, passes: Mapping[str, Passes], modules: dict[str, Training]) -> Training:
     parts = [_scale(child, passes, modules) for child in node.children]
     own = (node.own_flops, node.own_macs)
-    phases = [
+    forward, backward, recompute = (
         sum((getattr(part, name) for part in parts), multiple(own, getattr(passes[node.path], name)))
         for name in ("forward", "backward", "recompute")
-    ]
-    modules[node.path] = Training(*phases)
+    )
+    modules[node.path] = Training(forward, backward, recompute)
     return modules[node.path]
 
 

@@ -150,6 +150,8 @@ def _text(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.T
             text[name] = kinds
     if found and "image_embeds_position_mask" in request.taken:
         text["image_embeds_position_mask"] = kinds
+    if "lang_ids" in request.taken:
+        text["lang_ids"] = filled(shape[:1], 0)
     if "bbox" in request.taken:
         text["bbox"] = filled((*ids.shape, 4), 0)
     return text

@@ -25,7 +25,7 @@ def size(request: Request) -> tuple[int, int]:
     if request.image_size:
         return request.image_size
     high, wide = pair(request.vision("image_size", "img_size", "input_image_size"), DEFAULT_SIZE)
-    patch, scale = request.vision("patch_size"), request.whole("scale_factor", "downsample_ratio")
+    patch, scale = request.vision("patch_size"), request.whole("scale_factor", "downsample_ratio", "downsample_factor")
     if isinstance(patch, int) and isinstance(scale, int):
         # Squares of scale x scale patches are joined into one token, so they must fill the image.
         step = patch * scale

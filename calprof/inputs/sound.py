@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 
@@ -65,7 +67,8 @@ def _frames(request: Request) -> int:
     if fixed is not None and request.audio("input_feat_per_channel") is None and request.seconds is None:
         return 2 * int(fixed)
     length = max(int((request.seconds or DEFAULT_SECONDS) * FRAMES_PER_SECOND), 1)
-    chunk = 2 * int(request.audio("n_window", default=1))
+    # Encoders join up to eight frames into one, and some work in windows.
+    chunk = math.lcm(8, 2 * int(request.audio("n_window", default=1)))
     return -(-length // chunk) * chunk
 
 

@@ -20,7 +20,7 @@ def placement(model: nn.Module) -> tuple[torch.dtype, torch.device]:
     device = None
     for tensor in (*model.parameters(), *model.buffers()):
         device = tensor.device if device is None else device
-        if tensor.is_floating_point() and tensor.element_size() >= 2:
+        if tensor.is_floating_point() and tensor.dtype.itemsize >= 2:
             return tensor.dtype, tensor.device
     return torch.float32, device or torch.device("cpu")
 

@@ -26,13 +26,18 @@ def fake_copy(model: torch.nn.Module, mode: ShapesOnly | None = None) -> torch.n
 
     Raises:
         TypeError: A scripted model, which has no Python structure to copy.
+        ValueError: A lazy module that has not run yet.
 
     Example:
         >>> fake_copy(torch.nn.Linear(3, 5)).weight.shape
         torch.Size([5, 3])
     """
     if isinstance(model, torch.jit.ScriptModule):
-        raise TypeError(f"{type(model).__name__} is compiled by TorchScript and has no structure to copy; profile it as it is")
+        kind = type(model).__name__
+        raise TypeError(f"{kind} is compiled by TorchScript and has no structure to copy; profile it without fake=True")
+    if any(torch.nn.parameter.is_lazy(each) for each in (*model.parameters(), *model.buffers())):
+        kind = type(model).__name__
+        raise ValueError(f"{kind} has lazy modules without sizes yet: run it once, or profile it without fake=True")
     mode = mode or ShapesOnly()
     memo: dict[int, Any] = {}
     modules = list(model.modules())
@@ -73,9 +78,6 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
 
 
 def _copied_state(tensor: torch.Tensor, mode: ShapesOnly) -> torch.Tensor:
-    if torch.nn.parameter.is_lazy(tensor):
-        lazy: torch.Tensor = type(tensor)(tensor.requires_grad, device=tensor.device, dtype=tensor.dtype)
-        return lazy
     plain = not isinstance(tensor, (torch.nn.Parameter, FakeTensor)) and tensor.device.type == "cpu"
     if plain and (not tensor.is_floating_point() or tensor.numel() <= 1) and tensor.numel() <= 1 << 16:
         return tensor.detach().clone()

@@ -9,6 +9,7 @@ they are small, and such questions get their true answer.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -31,14 +32,17 @@ Such a tensor is about to become a weight or an activation; its values mean noth
 
 _TRIVIAL = 2048
 _FILLED = frozenset(
-    {"empty", "empty_strided", "zeros", "ones", "full", "rand", "randn", "normal", "new_empty", "new_zeros",
-     "new_ones", "new_full", "new_empty_strided", "zeros_like", "ones_like", "empty_like", "rand_like",
-     "randn_like", "full_like"}
+    {"zeros", "ones", "full", "rand", "randn", "normal", "new_zeros", "new_ones", "new_full", "zeros_like",
+     "ones_like", "rand_like", "randn_like", "full_like"}
 )  # fmt: skip
+_UNFILLED = frozenset({"empty", "empty_strided", "new_empty", "new_empty_strided", "empty_like"})
+_SELECTIONS = frozenset(
+    {torch.ops.aten.index.Tensor, torch.ops.aten.index_put.default, torch.ops.aten.index_put_.default}
+)
 _Built = TypeVar("_Built")
 
 
-class ShapesOnly(FakeTensorMode):
+class ShapesOnly(FakeTensorMode):  # type: ignore[no-untyped-call]
     """The fake mode in which small tensors made of known values stay real.
 
     Real and fake tensors mix: an operation with a fake operand has a fake result. A real tensor that is
@@ -53,21 +57,36 @@ class ShapesOnly(FakeTensorMode):
     def __init__(self) -> None:
         super().__init__(allow_non_fake_inputs=True)
         self._overwritten: dict[int, torch.UntypedStorage] = {}
+        self._inferring = False
+        self.assumed: dict[str, None] = {}
+        """What was taken for granted about unknown values, in words, in the order it was asked."""
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Runs an operation on known values, and infers the shapes of any other."""
         kwargs = kwargs or {}
+        if self._inferring:
+            return super().__torch_dispatch__(func, types, args, kwargs)
         tensors = _tensors(args, kwargs)
         if not any(self._is_unknown(each) for each in tensors):
             if self._stays_real(func, args, kwargs, tensors):
                 return func(*args, **kwargs)
         elif func in _SHAPES:
             return self._inferred(func, args)
+        elif func in _SELECTIONS:
+            args = self._selected(func, args)
+        elif func is torch.ops.aten._is_all_true.default:
+            self.assumed["the model's own checks of values are taken to hold"] = None
+            return torch.ones((), dtype=torch.bool)
         if func._schema.is_mutable:
             self._note_writes(func, args, kwargs)
-        return super().__torch_dispatch__(func, types, args, kwargs)
+        # What PyTorch computes on the way to a shape knows no values either.
+        self._inferring = True
+        try:
+            return super().__torch_dispatch__(func, types, args, kwargs)
+        finally:
+            self._inferring = False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ShapesOnly:
         # A copy of a fake tensor lives in the same mode as the tensor.
@@ -85,6 +104,8 @@ class ShapesOnly(FakeTensorMode):
         if any(each.device.type != "cpu" for each in tensors):
             return False
         name = func._schema.name.rpartition("::")[2]
+        if name in _UNFILLED:
+            return _filled_elements(name, args, tensors) == 0
         if name in _FILLED:
             return _filled_elements(name, args, tensors) <= (STATE if _is_floating(args, kwargs, tensors) else LARGE)
         if not tensors:
@@ -92,6 +113,17 @@ class ShapesOnly(FakeTensorMode):
         if sum(each.numel() for each in tensors) <= _TRIVIAL and name not in ("expand", "repeat", "tile"):
             return True
         return _result_elements(func, args, kwargs, tensors) <= LARGE
+
+    def _selected(self, func: Any, args: Any) -> Any:
+        """The arguments of an indexing with known masks as positions, whose number is known too."""
+        indices: list[torch.Tensor | None] = []
+        for each in args[1]:
+            mask = each is not None and each.dtype in (torch.bool, torch.uint8)
+            if mask and not self._is_unknown(each):
+                indices += each.nonzero().unbind(-1)
+            else:
+                indices.append(each)
+        return (args[0], indices, *args[2:])
 
     def _note_writes(self, func: Any, args: Any, kwargs: Any) -> None:
         """Remembers the real tensors an operation writes unknown values to."""
@@ -104,7 +136,7 @@ class ShapesOnly(FakeTensorMode):
                     self._overwritten[_storage_key(tensor)] = tensor.untyped_storage()
 
     def _inferred(self, func: Any, args: Any) -> Any:
-        """The result of an operation whose own shape inference PyTorch limits to one dtype or device."""
+        """The result of an operation whose own shape inference PyTorch limits to one dtype."""
         first = next(each for each in _tensors(args, {}) if isinstance(each, FakeTensor))
         return first.new_empty(_SHAPES[func](*args))
 
@@ -115,7 +147,9 @@ def build(construct: Callable[[], _Built], mode: ShapesOnly) -> _Built:
     Parameters and floating-point buffers are fake; integer and boolean buffers are fake where they are large.
     Random states are as before.
     """
-    with undisturbed(torch.nn.Identity()), mode, _uninitialised():
+    with undisturbed(torch.nn.Identity()), mode, _uninitialised(), warnings.catch_warnings():
+        # The deep copies of layers that some constructors make ask a fake tensor where its data is.
+        warnings.filterwarnings("ignore", message="Accessing the data pointer of FakeTensor")
         model = construct()
     if isinstance(model, torch.nn.Module):
         settle(model, mode)
@@ -241,9 +275,11 @@ def _result_elements(func: Any, args: Any, kwargs: Any, tensors: list[torch.Tens
 
 
 def _grouped_rows(left: torch.Tensor, right: torch.Tensor, offs: torch.Tensor | None = None, *_: Any) -> list[int]:
-    """Sizes of a grouped product: (rows, K) x (groups, K, N) is (rows, N), (M, K) x (K, N) by groups of K is
-    (groups, M, N), (groups, M, K) x (groups, K, N) is (groups, M, N), (groups, M, K) x (K, columns) is (M, columns).
-    """  # fmt: skip
+    """Sizes of a product of groups of rows, of columns, or of what is contracted, each with a matrix of its own.
+
+    (rows, K) x (groups, K, N) is (rows, N); (groups, M, K) x (K, columns) is (M, columns); (M, K) x (K, N) with K
+    in groups is (groups, M, N); (groups, M, K) x (groups, K, N) is (groups, M, N).
+    """
     if left.dim() == 2 and right.dim() == 2:
         assert offs is not None
         return [offs.shape[0], left.shape[0], right.shape[1]]

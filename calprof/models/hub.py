@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -58,9 +59,11 @@ def _cached(name: str) -> str | None:
 
 
 def _downloaded(name: str, token: str | None) -> str:
-    from huggingface_hub import errors, hf_hub_download
+    from huggingface_hub import constants, errors, hf_hub_download
 
     try:
+        if not constants.HF_HUB_OFFLINE:
+            _require_network(constants.ENDPOINT)
         return str(hf_hub_download(name, "config.json", token=token or None))
     except errors.GatedRepoError as error:
         raise ValueError(
@@ -73,8 +76,10 @@ def _downloaded(name: str, token: str | None) -> str:
             f"(HF_TOKEN, or token=){_instead(name)}"
         ) from error
     except errors.OfflineModeIsEnabled as error:
-        raise ValueError(f"{name!r} is not in the hub's cache, and HF_HUB_OFFLINE forbids the network{_instead(name)}") from error
-    except errors.LocalEntryNotFoundError as error:
+        raise _offline(name) from error
+    except (errors.LocalEntryNotFoundError, socket.gaierror) as error:
+        if constants.HF_HUB_OFFLINE:
+            raise _offline(name) from error
         raise ValueError(
             f"{name!r} is not in the hub's cache, and the hub cannot be reached: check the network, or give a "
             f"folder with a config.json as hf:./folder{_instead(name)}"
@@ -84,6 +89,22 @@ def _downloaded(name: str, token: str | None) -> str:
     except OSError as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"the hub does not give the configuration of {name!r}: {reason}{_instead(name)}") from error
+
+
+def _offline(name: str) -> ValueError:
+    return ValueError(
+        f"{name!r} is not in the hub's cache, and HF_HUB_OFFLINE forbids the network: unset it{_instead(name)}"
+    )
+
+
+def _require_network(endpoint: str) -> None:
+    """Asks for the hub's address once, because the hub's client tries for half a minute where there is no network."""
+    from urllib.parse import urlparse
+    from urllib.request import getproxies
+
+    address = urlparse(endpoint)
+    if not getproxies() and address.hostname:
+        socket.getaddrinfo(address.hostname, address.port or 443)
 
 
 def _instead(name: str) -> str:

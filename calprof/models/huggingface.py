@@ -100,12 +100,14 @@ def _config(
     name: str, sized: Mapping[str, Any], options: Mapping[str, Any], token: str | None, trust_remote_code: bool
 ) -> Any:
     local = name.startswith(_LOCAL) or name.endswith(".json") or (Path(name) / "config.json").is_file()
-    if "/" in name and not local:
-        from calprof.models.hub import hub_config
 
-        make = lambda **fields: hub_config(name, fields, token, trust_remote_code)  # noqa: E731
-    else:
-        make = lambda **fields: build_config(name, **fields)  # noqa: E731
+    def make(**fields: Any) -> Any:
+        if "/" in name and not local:
+            from calprof.models.hub import hub_config
+
+            return hub_config(name, fields, token, trust_remote_code)
+        return build_config(name, **fields)
+
     if sized and "image_size" in make().to_dict():
         return make(**sized, **options)
     return make(**options)

@@ -69,12 +69,14 @@ def _is_question(error: Exception) -> bool:
     )
 
 
+def _is_library(filename: str) -> bool:
+    return "/torch/" in Path(filename).as_posix() or filename.startswith(_OURS)
+
+
 def _asker(error: Exception) -> tuple[str, str]:
     """The innermost line that is neither PyTorch's nor calprof's."""
     frames = traceback.extract_tb(error.__traceback__)
-    theirs = [
-        frame for frame in frames if "/torch/" not in Path(frame.filename).as_posix() and not frame.filename.startswith(_OURS)
-    ]
+    theirs = [frame for frame in frames if not _is_library(frame.filename)]
     frame = (theirs or frames)[-1]
     path = Path(frame.filename)
     parts = path.parts

@@ -86,7 +86,10 @@ def scaled_dot_product_attention(
     Heads are the query's: grouped key and value heads are shared, not skipped. The MACs above the diagonal
     of `is_causal` are recorded as masked.
     """
-    batch = broadcast(query[:-2], value[:-2] if not enable_gqa else ()).numel()
+    if enable_gqa:
+        batch = broadcast(query[:-3], key[:-3], value[:-3]).numel() * query[-3]
+    else:
+        batch = broadcast(query[:-2], key[:-2], value[:-2]).numel()
     rows, columns = query[-2], key[-2]
     kept = kept_below_diagonal(rows, columns) if is_causal else rows * columns
     return attention_core(

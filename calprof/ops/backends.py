@@ -19,17 +19,13 @@ FAMILY = "backends"
 
 
 @define(FAMILY, "miopen_depthwise_convolution", "_nnpack_spatial_convolution", "_convolution_mode")
-def backend_convolution(
-    input: Shape, weight: Shape, bias: Shape | None = None, *_: Any, out: Shape, **__: Any
-) -> Cost:
+def backend_convolution(input: Shape, weight: Shape, bias: Shape | None = None, *_: Any, out: Shape, **__: Any) -> Cost:
     """Each output element is a dot product over (in_channels / groups) x kernel, plus the bias."""
     return convolution(input, weight, bias, out=out)
 
 
 @define(FAMILY, "cudnn_convolution_relu", "miopen_convolution_relu")
-def convolution_relu(
-    input: Shape, weight: Shape, bias: Shape | None = None, *_: Any, out: Shape, **__: Any
-) -> Cost:
+def convolution_relu(input: Shape, weight: Shape, bias: Shape | None = None, *_: Any, out: Shape, **__: Any) -> Cost:
     """A convolution, its bias and ReLU."""
     return convolution(input, weight, bias, out=out) + Work(relu=out.numel())
 

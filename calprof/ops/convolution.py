@@ -12,7 +12,11 @@ from calprof.work import Cost, Work
 FAMILY = "convolution"
 
 
-@define(FAMILY, "conv1d", "conv2d", "conv3d", "thnn_conv2d", "slow_conv3d", "conv_depthwise3d", "mkldnn_convolution")
+@define(
+    FAMILY, "conv1d", "conv2d", "conv3d", "thnn_conv2d", "slow_conv3d", "conv_depthwise3d", "mkldnn_convolution",
+    "cudnn_convolution", "miopen_convolution", "_conv_depthwise2d",
+    "slow_conv_dilated2d", "slow_conv_dilated3d", "_mps_convolution",
+)  # fmt: skip
 def convolution(input: Shape, weight: Shape, *args: Any, out: Shape, **kwargs: Any) -> Cost:
     """Each output element is a dot product over (in_channels / groups) x kernel, plus the bias.
 
@@ -32,7 +36,7 @@ def transposed_convolution(input: Shape, weight: Shape, *args: Any, out: Shape, 
     return product(input.numel() * weight[1:].numel(), input, weight) + _bias(args, kwargs, out)
 
 
-@define(FAMILY, "torch.convolution", "torch._convolution", "cudnn_convolution", "miopen_convolution")
+@define(FAMILY, "convolution", "_convolution", "convolution_overrideable")
 def any_convolution(input: Shape, weight: Shape, *args: Any, out: Shape, **kwargs: Any) -> Cost:
     """A convolution whose `transposed` flag tells which of its two formulas applies."""
     flags = [value for value in args if isinstance(value, bool)]
@@ -41,9 +45,12 @@ def any_convolution(input: Shape, weight: Shape, *args: Any, out: Shape, **kwarg
     return formula(input, weight, *args, out=out, **kwargs)
 
 
-@define(FAMILY, "cudnn_convolution_transpose", "miopen_convolution_transpose")
+@define(
+    FAMILY, "cudnn_convolution_transpose", "miopen_convolution_transpose", "slow_conv_transpose2d",
+    "slow_conv_transpose3d", "_mps_convolution_transpose",
+)  # fmt: skip
 def backend_transposed_convolution(input: Shape, weight: Shape, *args: Any, out: Shape, **kwargs: Any) -> Cost:
-    """The transposed convolution of one backend, without a bias."""
+    """One backend's transposed convolution: each input element is spread over (out_channels / groups) x kernel."""
     return product(input.numel() * weight[1:].numel(), input, weight)
 
 
@@ -57,5 +64,6 @@ def conv_tbc(input: Shape, weight: Shape, *args: Any, out: Shape, **kwargs: Any)
 
 
 def _bias(args: tuple[Any, ...], kwargs: dict[str, Any], out: Shape) -> Work:
-    bias = kwargs.get("bias", args[0] if args else None)
-    return Work(conv_bias=out.numel() if isinstance(bias, Shape) else 0)
+    """Counts the bias, the one further tensor a convolution takes, wherever a backend's signature has it."""
+    has_bias = isinstance(kwargs.get("bias"), Shape) or any(isinstance(value, Shape) for value in args)
+    return Work(conv_bias=out.numel() if has_bias else 0)

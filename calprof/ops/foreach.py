@@ -133,7 +133,7 @@ def fused_adamw(
     params: list[Shape], *_: Any, out: Any, weight_decay: float = 0, amsgrad: bool = False,
     maximize: bool = False, grad_scale: Any = None, **__: Any,
 ) -> Work:  # fmt: skip
-    """The update of Adam, with decoupled weight decay p·(1 - lr·λ), one product (Loshchilov & Hutter 2019)."""
+    """The update of Adam, with decoupled weight decay p·(1 - lr·λ), a product (Loshchilov & Hutter 2019)."""
     decay = Work(multiply=1) if weight_decay else NOTHING
     return (_adam(amsgrad, maximize, grad_scale) + decay) * _elements(params)
 

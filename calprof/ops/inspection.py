@@ -132,6 +132,13 @@ free(
 )
 
 free(
+    "marks a range for PyTorch's profiler",
+    """
+    profiler._record_function_enter profiler._record_function_enter_new profiler._record_function_exit
+    """,
+)
+
+free(
     "exports a program",
     "torch.export.export torch.export.load torch.export.save torch.export.register_dataclass",
 )

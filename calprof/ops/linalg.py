@@ -75,9 +75,7 @@ def cholesky_inverse(*args: Any, out: Any, **kwargs: Any) -> Work:
     return flops(matrix, _third(2 * matrix[-1] ** 3))
 
 
-@define(
-    FAMILY, "torch.lu", "tensor.lu", "_lu_with_info", "linalg.lu", "linalg.lu_factor", "linalg.lu_factor_ex"
-)
+@define(FAMILY, "torch.lu", "tensor.lu", "_lu_with_info", "linalg.lu", "linalg.lu_factor", "linalg.lu_factor_ex")
 def lu(*args: Any, out: Any, **kwargs: Any) -> Work:
     """Gaussian elimination is mn² - n³/3 FLOPs, for a square matrix 2n³/3 (GVL section 3.2)."""
     matrix = _matrix(args, kwargs)

@@ -38,9 +38,7 @@ def reduced(losses: int, how: str) -> Work:
     return Work(add=losses, multiply=0 if how == "sum" else 1)
 
 
-def _elementwise(
-    steps: dict[str, int], input: Shape, target: Shape, args: Any, kwargs: Any, position: int = 0
-) -> Work:
+def _elementwise(steps: dict[str, int], input: Shape, target: Shape, args: Any, kwargs: Any, position: int = 0) -> Work:
     """Returns the same steps for every element of the loss, a weight's product, and the reduction."""
     losses = broadcast(input, target).numel()
     how = reduction(args, kwargs, position)
@@ -125,9 +123,7 @@ def binary_cross_entropy(input: Shape, target: Shape, *args: Any, out: Shape, **
 
 
 @define(FAMILY, "binary_cross_entropy_with_logits")
-def binary_cross_entropy_with_logits(
-    input: Shape, target: Shape, *args: Any, out: Shape, **kwargs: Any
-) -> Work:
+def binary_cross_entropy_with_logits(input: Shape, target: Shape, *args: Any, out: Shape, **kwargs: Any) -> Work:
     """max(x, 0) - x·y + log(1 + exp(-|x|)): a bound, a product, five additions, exp, log an element.
 
     A weight is a product more, `pos_weight` two products and an addition: the log is scaled by 1 + (p - 1)·y.
@@ -141,9 +137,7 @@ def binary_cross_entropy_with_logits(
 
 
 @define(FAMILY, "margin_ranking_loss")
-def margin_ranking_loss(
-    input1: Shape, input2: Shape, target: Shape, *args: Any, out: Shape, **kwargs: Any
-) -> Work:
+def margin_ranking_loss(input1: Shape, input2: Shape, target: Shape, *args: Any, out: Shape, **kwargs: Any) -> Work:
     """max(0, -y·(x1 - x2) + margin): three additions, a product, a maximum for each element."""
     losses = broadcast(input1, input2, target).numel()
     work = Work(add=3 * losses, multiply=losses, compare=losses)
@@ -151,9 +145,7 @@ def margin_ranking_loss(
 
 
 @define(FAMILY, "cosine_embedding_loss")
-def cosine_embedding_loss(
-    input1: Shape, input2: Shape, target: Shape, *args: Any, out: Shape, **kwargs: Any
-) -> Work:
+def cosine_embedding_loss(input1: Shape, input2: Shape, target: Shape, *args: Any, out: Shape, **kwargs: Any) -> Work:
     """For y = 1 1 - cos, for y = -1 max(0, cos - margin): cosine, sign test, subtraction, maximum a row."""
     rows = target.numel()
     work = cosine(broadcast(input1, input2).numel(), rows) + Work(add=rows, compare=2 * rows)
@@ -166,9 +158,7 @@ def _triplet(rows: int, distances: Work, swap: bool) -> Work:
 
 
 @define(FAMILY, "triplet_margin_loss")
-def triplet_margin_loss(
-    anchor: Shape, positive: Shape, negative: Shape, *args: Any, out: Shape, **kwargs: Any
-) -> Work:
+def triplet_margin_loss(anchor: Shape, positive: Shape, negative: Shape, *args: Any, out: Shape, **kwargs: Any) -> Work:
     """max(0, d(a, p) - d(a, n) + margin): two p-norm distances (`swap`: three), two additions, a maximum.
 
     Source: Balntas et al., Learning local feature descriptors with triplets (2016).

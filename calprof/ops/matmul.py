@@ -22,9 +22,21 @@ def linear(input: Shape, weight: Shape, bias: Shape | None = None, *, out: Shape
 
 @define(FAMILY, "bilinear")
 def bilinear(input1: Shape, input2: Shape, weight: Shape, bias: Shape | None = None, *, out: Shape) -> Cost:
-    """For each output element, input1·W is in1 x in2 MACs and its product with input2 in2 more."""
-    macs = out.numel() * weight[2] * (weight[1] + 1)
-    return product(macs, input1, input2, weight) + Work(linear_bias=0 if bias is None else out.numel())
+    """For each output element, input1·W is in1 x in2 MACs and its product with input2 in2 more.
+
+    The gradient of input2 is the same two products; that of input1 has in1 in the second one. The weight's
+    first multiplies the output's gradient with input1, an element of each, and then meets input2.
+    """
+    first, second = weight[1], weight[2]
+    square, elements = first * second, out.numel()
+    gradients = (
+        input1.requires_grad * (square + first)
+        + input2.requires_grad * (square + second)
+        + weight.requires_grad * square
+    )
+    backward = Work(mac=elements * gradients, multiply=elements * first * weight.requires_grad)
+    bias_additions = Work(linear_bias=0 if bias is None else elements)
+    return Cost(Work(mac=elements * (square + second)) + bias_additions, backward)
 
 
 @define(FAMILY, "matmul", "linalg.matmul")
@@ -37,7 +49,7 @@ def matmul(*args: Any, out: Any, **kwargs: Any) -> Cost:
     return product(batch * rows * left[-1] * columns, left, right)
 
 
-@define(FAMILY, "mm", "bmm", "mv", "dot", "vdot", "int_mm", "_int_mm", "_scaled_mm", "scaled_mm", "_spdirect_mm")
+@define(FAMILY, "mm", "bmm", "mv", "dot", "vdot", "int_mm", "_int_mm", "_scaled_mm", "scaled_mm", "_scaled_mm_v2", "_spdirect_mm")
 def contraction(*args: Any, out: Shape, **kwargs: Any) -> Cost:
     """Each output element is a dot product over the first operand's last dimension."""
     left, right = tensors(args, kwargs)[:2]
@@ -90,7 +102,7 @@ def outer(*args: Any, out: Shape, **kwargs: Any) -> Work:
     return Work(multiply=out.numel())
 
 
-@define(FAMILY, "_grouped_mm", "grouped_mm", "_scaled_grouped_mm", "scaled_grouped_mm")
+@define(FAMILY, "_grouped_mm", "grouped_mm", "_scaled_grouped_mm", "scaled_grouped_mm", "_scaled_grouped_mm_v2")
 def grouped_mm(mat_a: Shape, mat_b: Shape, *_: Any, out: Shape, **__: Any) -> Cost:
     """Every row meets the one matrix of its group: rows x K x N MACs however rows are routed.
 

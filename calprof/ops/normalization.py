@@ -27,17 +27,13 @@ def _standardize(elements: int, weight: Any, statistics: bool = True) -> Work:
 
 
 @define(FAMILY, "layer_norm", "native_layer_norm", "quantized.layer_norm")
-def layer_norm(
-    input: Shape, normalized_shape: Any, weight: Shape | None = None, *_: Any, out: Any, **__: Any
-) -> Work:
+def layer_norm(input: Shape, normalized_shape: Any, weight: Shape | None = None, *_: Any, out: Any, **__: Any) -> Work:
     """(x - mean) / std: sum, square, sum for the statistics, then x·a + c, which takes in scale and shift."""
     return _standardize(input.numel(), weight)
 
 
 @define(FAMILY, "rms_norm", "_fused_rms_norm")
-def rms_norm(
-    input: Shape, normalized_shape: Any, weight: Shape | None = None, *_: Any, out: Any, **__: Any
-) -> Work:
+def rms_norm(input: Shape, normalized_shape: Any, weight: Shape | None = None, *_: Any, out: Any, **__: Any) -> Work:
     """For x / √mean(x²) square, sum, multiply by the reciprocal root, and multiply by the learned scale.
 
     Source: Zhang and Sennrich, Root Mean Square Layer Normalization (2019), equation 4.
@@ -47,9 +43,7 @@ def rms_norm(
 
 
 @define(FAMILY, "group_norm", "quantized.group_norm")
-def group_norm(
-    input: Shape, num_groups: int, weight: Shape | None = None, *_: Any, out: Any, **__: Any
-) -> Work:
+def group_norm(input: Shape, num_groups: int, weight: Shape | None = None, *_: Any, out: Any, **__: Any) -> Work:
     """Sum, square, sum within each group of channels, then x·a + c."""
     return _standardize(input.numel(), weight)
 

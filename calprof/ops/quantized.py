@@ -139,9 +139,7 @@ def int8_scaled_mm(A: Shape, B: Shape, *args: Any, out: Shape, **kwargs: Any) ->
 
 
 @define(FAMILY, "_mixed_dtypes_linear")
-def mixed_dtypes_linear(
-    input: Shape, weight: Shape, scale: Shape, *args: Any, out: Shape, **kwargs: Any
-) -> Work:
+def mixed_dtypes_linear(input: Shape, weight: Shape, scale: Shape, *args: Any, out: Shape, **kwargs: Any) -> Work:
     """Each output element is a dot product over in_features, plus the bias and the fused activation."""
     elements = out.numel()
     bias = kwargs.get("bias", args[0] if args else None)
@@ -160,12 +158,8 @@ table(
     FAMILY,
     "out",
     {
-        **dict.fromkeys(
-            ("quantized.add", "quantized.add_scalar"), ({"add": 1}, "One addition for each element.")
-        ),
-        **dict.fromkeys(
-            ("quantized.mul", "quantized.mul_scalar"), ({"multiply": 1}, "One product for each element.")
-        ),
+        **dict.fromkeys(("quantized.add", "quantized.add_scalar"), ({"add": 1}, "One addition for each element.")),
+        **dict.fromkeys(("quantized.mul", "quantized.mul_scalar"), ({"multiply": 1}, "One product for each element.")),
         **dict.fromkeys(
             ("quantized.add_relu", "quantized.add_scalar_relu"),
             ({"add": 1, "relu": 1}, "One addition and ReLU for each element."),
@@ -228,9 +222,7 @@ uncountable(
     "choose_qparams_optimized",
     family=FAMILY,
 )
-uncountable(
-    "its weights are packed in objects that do not tell their shapes", "quantized_lstm", "quantized_gru"
-)
+uncountable("its weights are packed in objects that do not tell their shapes", "quantized_lstm", "quantized_gru")
 
 _PACKS = "prepack unpack unpack_sizes stride padding output_padding dilation groups transpose"
 _LAYERS = "linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d"

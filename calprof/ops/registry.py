@@ -35,6 +35,7 @@ class Op:
         kinds: The kinds of work a table entry emits; empty where the formula decides.
         reflected: Whether the operands arrive swapped.
         setting: Reads a setting of PyTorch's that the formula depends on beside the shapes.
+        values: Names of tensor arguments whose values the formula needs, of an opaque callable.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Op:
     kinds: tuple[str, ...] = ()
     reflected: bool = False
     setting: Callable[[], object] | None = None
+    values: tuple[str, ...] = ()
 
 
 class DuplicateFormula(ValueError):
@@ -58,6 +60,7 @@ class Uncountable(Exception):
 _BY_NAME: dict[str, Op] = {}
 _BY_OBJECT: dict[Any, Op] = {}
 _OPAQUE: dict[str, Op] = {}
+_KERNELS: dict[str, Op] = {}
 _RESOLVED: dict[Any, Op | None] = {}
 """Callable to what the recorder does with it: an op to record, or `None` to let it pass."""
 
@@ -103,14 +106,15 @@ def table(family: str, basis: Literal["out", "input"], entries: Mapping[str, tup
     """
     size = _out_numel if basis == "out" else _input_numel
     for name, (steps, sentence) in entries.items():
-        _add(name, Op(name, "priced", family, _per_element(steps, size), sentence, tuple(steps)))
+        _add(name, Op(name, "priced", family, _per_element(steps, size, sentence), sentence, tuple(steps)))
 
 
-def _per_element(steps: Mapping[str, int], size: Callable[..., int]) -> Formula:
+def _per_element(steps: Mapping[str, int], size: Callable[..., int], sentence: str) -> Formula:
     def per_element(*args: Any, out: Any, **kwargs: Any) -> Work:
         elements = size(args, kwargs, out)
         return Work(**{kind: count * elements for kind, count in steps.items()})
 
+    per_element.__doc__ = sentence
     return per_element
 
 
@@ -167,6 +171,32 @@ def uncountable(reason: str, *names: str, family: str = "data-dependent") -> Non
         _add(name, Op(name, "uncountable", family, reason=reason))
 
 
+def kernel(family: str, *paths: str, values: tuple[str, ...] = ()) -> Callable[[F], F]:
+    """Registers a shipped formula for opaque callables of other packages, by dotted path.
+
+    The formula has the callable's own parameters. Nothing is imported: a callable is patched while a profile
+    records, if its module is loaded by then.
+
+    Args:
+        family: The group of like ops it belongs to.
+        *paths: Dotted paths, such as `package.module.function` or `package.module.Class.apply`.
+        values: Parameters that arrive as a list of their numbers instead of a shape, such as sequence lengths.
+
+    Raises:
+        DuplicateFormula: A path that already has an entry.
+    """
+
+    def register(function: F) -> F:
+        for path in paths:
+            if path in _KERNELS:
+                raise DuplicateFormula(f"{path!r} already has an entry")
+            sentence = _first_sentence(function)
+            _KERNELS[path] = Op(_target_name(path), "priced", family, function, sentence, values=values)
+        return function
+
+    return register
+
+
 def formula(*targets: Callable[..., Any] | str) -> Callable[[F], F]:
     """Registers your own formula for a torch function, a `torch.ops` op or an opaque Python callable.
 
@@ -188,7 +218,8 @@ def formula(*targets: Callable[..., Any] | str) -> Callable[[F], F]:
     """
 
     def register(function: F) -> F:
-        for target in targets:
+        for given in targets:
+            target = _overridable(given)
             op = Op(_target_name(target), "priced", "user", function, _first_sentence(function))
             registry = _OPAQUE if isinstance(target, str) else _BY_OBJECT
             if target in registry:
@@ -209,21 +240,43 @@ def unregister(*targets: Callable[..., Any] | str) -> None:
     Raises:
         KeyError: A target without a formula of yours.
     """
-    for target in targets:
+    for target in map(_overridable, targets):
         del (_OPAQUE if isinstance(target, str) else _BY_OBJECT)[target]
     _RESOLVED.clear()
 
 
+def _overridable(target: Callable[..., Any] | str) -> Callable[..., Any] | str:
+    """Returns the torch function or op that a dotted path names, any other target as it is."""
+    if not isinstance(target, str) or not target.startswith("torch."):
+        return target
+    import torch
+
+    found: Any = torch
+    for name in target.split(".")[1:]:
+        found = getattr(found, name, None)
+    packets = (torch._ops.OpOverload, torch._ops.OpOverloadPacket, torch._ops.HigherOrderOperator)
+    if isinstance(found, packets) or found in torch.overrides.get_testing_overrides():
+        return found  # type: ignore[no-any-return]
+    return target
+
+
 def _target_name(target: Callable[..., Any] | str) -> str:
     if isinstance(target, str):
-        return target.rpartition(".")[2]
+        owner, _, name = target.rpartition(".")
+        # A class's `apply` or `forward` is known by the class.
+        return owner.rpartition(".")[2] if owner.rpartition(".")[2][:1].isupper() else name
     identity = identify(target)
     return identity.name if identity.namespace in ("torch", "tensor", "functional", "aten") else identity.qualified
 
 
 def opaque_formulas() -> Mapping[str, Op]:
-    """Returns the formulas of opaque callables by dotted path."""
-    return _OPAQUE
+    """Returns the formulas of opaque callables by dotted path: the shipped ones and yours, which take precedence."""
+    return {**_KERNELS, **_OPAQUE}
+
+
+def shipped_kernels() -> Mapping[str, Op]:
+    """Returns the shipped formulas of other packages' callables by dotted path."""
+    return _KERNELS
 
 
 def catalogue() -> Mapping[str, Op]:

@@ -35,6 +35,7 @@ table(
     },
 )
 
+
 @define(FAMILY, "gumbel_softmax")
 def gumbel_softmax(*args: Any, out: Shape, **kwargs: Any) -> Work:
     """softmax((x + g) / τ) with Gumbel noise g = -log(e), e exponential: log, negate, add, divide, softmax.

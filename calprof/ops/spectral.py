@@ -71,9 +71,7 @@ def svd(A: Shape, full_matrices: bool = True, *_: Any, out: Any, **__: Any) -> W
 
 
 @define(FAMILY, "_linalg_svd")
-def linalg_svd(
-    A: Shape, full_matrices: bool = False, compute_uv: bool = True, *_: Any, out: Any, **__: Any
-) -> Work:
+def linalg_svd(A: Shape, full_matrices: bool = False, compute_uv: bool = True, *_: Any, out: Any, **__: Any) -> Work:
     """The Golub-Reinsch algorithm, with or without vectors (GVL figure 8.6.1)."""
     return _svd(A, full_matrices, compute_uv)
 
@@ -176,9 +174,7 @@ def cond(A: Shape, p: Any = None, *, out: Shape) -> Work:
 
 
 @define(FAMILY, "svd_lowrank")
-def svd_lowrank(
-    A: Shape, q: int | None = 6, niter: int | None = 2, M: Shape | None = None, *, out: Any
-) -> Work:
+def svd_lowrank(A: Shape, q: int | None = 6, niter: int | None = 2, M: Shape | None = None, *, out: Any) -> Work:
     """The products A·R, niter times Aᵀ·Q and A·Q, then Qᵀ·A, m x n x q MACs each, all but the last with a QR.
 
     Then the SVD of a q x n matrix and the product of Q with its left vectors. M doubles the products and is

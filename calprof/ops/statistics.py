@@ -81,14 +81,14 @@ def bincount(*args: Any, out: Shape, **kwargs: Any) -> Work:
 
 @define(FAMILY, "histc")
 def histc(*args: Any, out: Shape, **kwargs: Any) -> Work:
-    """The bin ⌊(x - min) · bins / (max - min)⌋ of each element: a subtraction, a product, a rounding; a count."""
+    """The bin ⌊(x - min) · bins / (max - min)⌋ of each element: a subtraction, product, rounding; a count."""
     elements = tensors(args, kwargs)[0].numel()
     return Work(add=elements, multiply=elements, round=elements, integer=elements)
 
 
 @define(FAMILY, "histogram")
 def histogram(*args: Any, out: Any, **kwargs: Any) -> Work:
-    """The bin of each element, by its formula or a binary search among given edges, and the addition to it."""
+    """The bin of each element, by its formula or a binary search among given edges, and its addition."""
     elements = tensors(args, kwargs)[0].numel()
     bins = argument(args, kwargs, 1, "bins")
     return _bin(elements, bins) + Work(add=elements)

@@ -7,6 +7,7 @@ from typing import Any
 
 from calprof.ops.registry import Op, Uncountable
 from calprof.ops.shape import Shape
+from calprof.recording.layouts import price
 from calprof.recording.signature import UNREACHED, decode
 from calprof.work import NOTHING, Cost, Work
 
@@ -65,7 +66,10 @@ def _cost(op: Op, args: list[Any], kwargs: dict[str, Any], out: Any, tensors: li
         args = [args[1], args[0], *args[2:]]
     kwargs.pop("out", None)  # a buffer the caller gave for the result: the result's shape is known
     try:
-        cost = op.formula(*args, out=out, **kwargs)
+        if any(shape.tag is not None for shape in tensors):
+            cost = price(op.formula, op.name, op.family, args, kwargs, out)
+        else:
+            cost = op.formula(*args, out=out, **kwargs)
     except Uncountable as error:
         return Cost(Work()), str(error)
     except Exception as error:  # a formula must never break a profile: the call is reported instead

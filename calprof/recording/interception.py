@@ -11,12 +11,13 @@ from types import MethodType
 from typing import Any
 
 import torch
+from torch._ops import HigherOrderOperator
 from torch.overrides import TorchFunctionMode
 
 from calprof.ops.registry import resolutions, resolve
 from calprof.recording.modules import Tally
 from calprof.recording.reach import nodes_of, sequence_number
-from calprof.recording.signature import KEYWORDS, PLAIN, RESULT, append, describe
+from calprof.recording.signature import KEYWORDS, PLAIN, RESULT, append, describe, spell
 
 _UNSEEN: Any = object()
 
@@ -30,50 +31,66 @@ class Interception(TorchFunctionMode):
         overflow: Called when the tally holds more than `limit` distinct calls; never while gradients are noted,
             because which calls they reach is known only at the end.
         limit: See `overflow`.
+        inside: Runs a higher-order op, whose bodies are to be seen; such an op is never in the table of resolved ones.
     """
 
-    def __init__(self, tally: Tally, grads: bool, overflow: Callable[[], None], limit: int) -> None:
+    def __init__(
+        self, tally: Tally, grads: bool, overflow: Callable[[], None], limit: int, inside: Callable[..., Any]
+    ) -> None:
         # Bound per instance: the handler reads its tables from closure cells, not from attributes.
-        handler = _handler(tally, grads, overflow, limit)
+        handler, self.note = _handler(tally, grads, overflow, limit, inside)
         self.__torch_function__ = MethodType(handler, self)  # type: ignore[method-assign]
+        self.tally = tally
+        self.grads = grads
+        self.inside = inside
+        self.levels: dict[int, int] = {}
+        """The batch sizes that the running `vmap`s hide from the shapes, by level."""
 
 
-def _handler(tally: Tally, grads: bool, overflow: Callable[[], None], limit: int) -> Callable[..., Any]:
+def _handler(
+    tally: Tally, grads: bool, overflow: Callable[[], None], limit: int, inside: Callable[..., Any]
+) -> tuple[Callable[..., Any], Callable[..., tuple[Any, ...]]]:
     get = resolutions().get
-    tensor, plain, keywords, result = torch.Tensor, PLAIN, KEYWORDS, RESULT
+    tensor, plain, keywords, result, strided = torch.Tensor, PLAIN, KEYWORDS, RESULT, torch.strided
 
-    def note(op: Any, args: Any, kwargs: Any, out: Any) -> tuple[Any, ...]:
-        key = [op]
-        add = key.append
-        for value in args:
-            if isinstance(value, tensor):
-                add(value.shape)
-                add(value.dtype)
-                if grads:
-                    add(value.requires_grad)
-            elif type(value) in plain:
-                add(value)
-            else:
-                add(describe(value, grads))
-        if kwargs:
-            for name, value in kwargs.items():
-                add(keywords)
-                add(name)
-                append(key, value, grads)
-        add(result)
-        if isinstance(out, tensor):
-            add(out.shape)
-            add(out.dtype)
-            if grads:
-                add(out.requires_grad)
-        else:
-            append(key, out, grads)
-        whole = tuple(key)
+    def note(op: Any, args: Any, kwargs: Any, out: Any, times: int = 1) -> tuple[Any, ...]:
         counts = tally.counts
-        if whole in counts:
-            counts[whole] += 1
-        else:
-            counts[whole] = 1
+        try:
+            key = [op]
+            add = key.append
+            for value in args:
+                if isinstance(value, tensor):
+                    if value.layout is not strided:
+                        append(key, value, grads)
+                        continue
+                    add(value.shape)
+                    add(value.dtype)
+                    if grads:
+                        add(value.requires_grad)
+                elif type(value) in plain:
+                    add(value)
+                else:
+                    add(describe(value, grads))
+            if kwargs:
+                for name, value in kwargs.items():
+                    add(keywords)
+                    add(name)
+                    append(key, value, grads)
+            add(result)
+            if isinstance(out, tensor) and out.layout is strided:
+                add(out.shape)
+                add(out.dtype)
+                if grads:
+                    add(out.requires_grad)
+            else:
+                append(key, out, grads)
+            whole = tuple(key)
+            seen = counts.get(whole, 0)
+        except Exception:  # a tensor that will not say its sizes must not break the run: it is looked at closely
+            whole = spell(op, args, kwargs, out, grads)
+            seen = counts.get(whole, 0)
+        counts[whole] = seen + times
+        if not seen:
             tally.distinct += 1
             if tally.distinct > limit and not grads:
                 overflow()
@@ -84,6 +101,8 @@ def _handler(tally: Tally, grads: bool, overflow: Callable[[], None], limit: int
         if op is None:
             return func(*args, **kwargs) if kwargs else func(*args)
         if op is _UNSEEN:
+            if isinstance(func, HigherOrderOperator):
+                return inside(mode, func, args, kwargs or {})
             op = resolve(func)
             if op is None:
                 return func(*args, **kwargs) if kwargs else func(*args)
@@ -94,6 +113,8 @@ def _handler(tally: Tally, grads: bool, overflow: Callable[[], None], limit: int
     def handle_with_grads(mode: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         op = get(func, _UNSEEN)
         if op is _UNSEEN:
+            if isinstance(func, HigherOrderOperator):
+                return inside(mode, func, args, kwargs or {})
             op = resolve(func)
         begun = sequence_number()
         out = func(*args, **kwargs) if kwargs else func(*args)
@@ -105,4 +126,4 @@ def _handler(tally: Tally, grads: bool, overflow: Callable[[], None], limit: int
                 tally.traces.append((counts, key, begun, nodes))
         return out
 
-    return handle_with_grads if grads else handle
+    return (handle_with_grads if grads else handle), note

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
+from calprof.recording.walking import walk
+
 
 class Scope:
     """A module as called from its caller, with the calls tallied while it is the innermost one."""
@@ -65,7 +67,7 @@ class Tally:
         if paths is None:
             # Not part of the profiled model: a name below whoever calls it, and names for its children.
             base = f"{parent.path}.{type(module).__name__}" if parent.path else type(module).__name__
-            for name, child in module.named_modules():
+            for name, child in walk(module):
                 self.paths.setdefault(id(child), []).append(f"{base}.{name}" if name else base)
             return base
         if len(paths) == 1:
@@ -80,7 +82,7 @@ def module_paths(model: torch.nn.Module | None) -> dict[int, list[str]]:
     """Returns every dotted path a module is registered under, by the module's id."""
     paths: dict[int, list[str]] = {}
     if model is not None:
-        for path, module in model.named_modules(remove_duplicate=False):
+        for path, module in walk(model):
             paths.setdefault(id(module), []).append(path)
     return paths
 

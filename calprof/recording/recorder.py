@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack
 from time import perf_counter
 from types import TracebackType
 from typing import Any
 
 import torch
 
+from calprof.recording.compilation import eager
+from calprof.recording.control import run
 from calprof.recording.evaluation import evaluate
 from calprof.recording.interception import Interception
 from calprof.recording.modules import Scope, Tally, follow
+from calprof.recording.opaque import opaque
 from calprof.recording.reach import ancestors, custom_functions, differentiable, loss_of, mark_unreached
 from calprof.recording.recording import Call, ModuleRecord, Recording, Uncounted
+from calprof.recording.script import scripted
+from calprof.recording.transforms import batched
+from calprof.recording.walking import unique, walk
 from calprof.work import NOTHING, Cost
 
 _DISTINCT_LIMIT = 20_000
@@ -58,9 +63,12 @@ class Recorder:
         if self._open is not None:
             raise RuntimeError("this profiler is recording already; nest two profilers instead of one twice")
         with ExitStack() as stack:
-            stack.enter_context(_eager())
+            stack.enter_context(eager())
             stack.callback(follow(self._tally))
-            stack.enter_context(Interception(self._tally, self.grads, self._merge, _DISTINCT_LIMIT))
+            mode = Interception(self._tally, self.grads, self._merge, _DISTINCT_LIMIT, run)
+            for below in (batched(mode), scripted(mode), opaque(mode, self.model)):
+                stack.enter_context(below)
+            stack.enter_context(mode)
             self._open = stack.pop_all()
         self._started = perf_counter()
         return self
@@ -77,6 +85,11 @@ class Recorder:
         self._tally.counts = self._tally.root.counts
         self._tally.traces.clear()  # they hold the autograd graph alive
 
+    @property
+    def tally(self) -> Tally:
+        """What is being counted: the running scope and its calls."""
+        return self._tally
+
     def differentiate(self, output: Any) -> None:
         """Leaves the gradient out of calls that `output` does not depend on; to be called before the block ends.
 
@@ -89,8 +102,8 @@ class Recorder:
         reached = ancestors(differentiable(output if loss is None else loss))
         mark_unreached(self._tally, reached)
         for name in custom_functions(reached):
-            note = f"the backward of the custom autograd function {name} is not in the exact count; profile_step measures it"
-            self._notes[note] = None
+            note = f"the backward of the custom autograd function {name} is not in the exact count"
+            self._notes[f"{note}; profile_step measures it"] = None
 
     def recording(self) -> Recording:
         """Returns what has been recorded so far."""
@@ -142,7 +155,7 @@ class Recorder:
 
     def _module_records(self) -> Iterator[ModuleRecord]:
         calls: dict[str, int] = {}
-        modules = {} if self.model is None else dict(self.model.named_modules())
+        modules = {} if self.model is None else unique(walk(self.model))
         for scope in self._tally.scopes:
             if scope.module is not None:
                 calls[scope.path] = calls.get(scope.path, 0) + scope.calls
@@ -187,7 +200,7 @@ def _numel(parameter: torch.nn.Parameter) -> int:
 
 def _ignored_modules(model: torch.nn.Module | None, rules: list[IgnoreRule]) -> set[int]:
     ignored: set[int] = set()
-    named = list(model.named_modules(remove_duplicate=False)) if rules and model is not None else []
+    named = walk(model) if rules and model is not None else []
     for rule in rules:
         if not isinstance(rule, (type, str)):
             raise TypeError(f"ignore_modules takes module classes and names, not {rule!r}")
@@ -203,19 +216,3 @@ def _matches(rule: IgnoreRule, path: str, module: torch.nn.Module) -> bool:
     if isinstance(rule, str):
         return rule in (path, type(module).__name__)
     return isinstance(module, rule)
-
-
-def _eager() -> AbstractContextManager[Any]:
-    """Runs compiled models eagerly: a compiled graph does not pass through the function mode."""
-    if "torch._dynamo" not in sys.modules:
-        return ExitStack()
-    stance: Callable[..., AbstractContextManager[Any]] | None = getattr(torch.compiler, "set_stance", None)
-    return stance("force_eager") if stance is not None else _dynamo_off()
-
-
-@contextmanager
-def _dynamo_off() -> Iterator[None]:
-    import torch._dynamo as dynamo
-
-    with dynamo.config.patch(disable=True):
-        yield

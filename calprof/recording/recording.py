@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from calprof.work import Cost, Work
@@ -108,6 +108,10 @@ class Recording:
             tuple(dict.fromkeys(self.notes + other.notes)),
             self.grads and other.grads,
         )
+
+    def with_notes(self, notes: Iterable[str]) -> Recording:
+        """Returns the same run with more to say about it."""
+        return replace(self, notes=tuple(dict.fromkeys((*self.notes, *notes))))
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain data that `from_dict` reads back, for JSON."""

@@ -2,7 +2,8 @@
 
 A key is flat, because it is built on every intercepted call: the op, then its arguments, then `KEYWORDS`
 with name and value in turn, then `RESULT` and the result. A tensor is its `torch.Size` followed by its
-dtype and, where gradients are noted, whether it requires one.
+dtype and, where gradients are noted, whether it requires one. A sparse or nested tensor has `TAG` and what
+its sizes do not tell before them.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from typing import Any
 
 import torch
 
+from calprof.ops.kernels.xformers import BIASES, describe_bias
 from calprof.ops.packed import describe_packed
 from calprof.ops.registry import Op
 from calprof.ops.shape import Shape
+from calprof.recording.layouts import layout_of, sizes_of
 
 
 class Mark:
@@ -50,6 +53,8 @@ PLAIN: frozenset[type] = frozenset(
 
 DESCRIBERS: dict[str, Callable[[Any], Any]] = {
     "ScriptObject": lambda value: describe_packed(value) or Opaque("ScriptObject"),
+    "Blocks": lambda value: value,
+    **dict.fromkeys(BIASES, describe_bias),
 }
 """Type name to what a formula needs to know of an object of that type, as a hashable value."""
 
@@ -82,7 +87,10 @@ def describe(value: Any, grads: bool) -> Any:
 def append(key: list[Any], value: Any, grads: bool) -> None:
     """Appends one argument to a key."""
     if isinstance(value, torch.Tensor):
-        key.append(value.shape)
+        if value.layout is torch.strided:
+            key.append(value.shape)
+        else:
+            _append_layout(key, value)
         key.append(value.dtype)
         if grads:
             key.append(value.requires_grad)
@@ -90,6 +98,56 @@ def append(key: list[Any], value: Any, grads: bool) -> None:
         key.append(value)
     else:
         key.append(describe(value, grads))
+
+
+def _append_layout(key: list[Any], value: torch.Tensor) -> None:
+    tag = layout_of(value)
+    if tag is not None:
+        key.append(TAG)
+        key.append(tag)
+    key.append(sizes_of(value, tag))
+
+
+def spell(op: Any, args: Any, kwargs: Any, out: Any, grads: bool, result_grad: bool | None = None) -> tuple[Any, ...]:
+    """Returns the key of a call whose tensors may be of any kind: nested, or with symbolic sizes.
+
+    Args:
+        op: The op called.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+        out: Its result.
+        grads: Whether to note which tensors require a gradient.
+        result_grad: Whether the result will require one, where it does not know yet; it knows by default.
+    """
+    key: list[Any] = [op]
+    for value in args:
+        _spell(key, value, grads)
+    for name, value in (kwargs or {}).items():
+        key += (KEYWORDS, name)
+        _spell(key, value, grads)
+    key.append(RESULT)
+    _spell(key, out, grads, result_grad)
+    return tuple(key)
+
+
+def _spell(key: list[Any], value: Any, grads: bool, needs: bool | None = None) -> None:
+    if isinstance(value, torch.Tensor):
+        items: list[Any] = []
+        try:
+            _append_layout(items, value)
+        except Exception:  # a tensor that has no sizes is known by its type alone
+            key.append(Opaque(type(value).__name__))
+            return
+        key += (*items, value.dtype)
+        if grads:
+            key.append(value.requires_grad if needs is None else needs and value.dtype.is_floating_point)
+    elif isinstance(value, (list, tuple)) and not isinstance(value, torch.Size):
+        items = []
+        for item in value:
+            _spell(items, item, grads, needs)
+        key.append(Nested(items))
+    else:
+        append(key, value, grads)
 
 
 def decode(key: tuple[Any, ...], grads: bool) -> tuple[Op, list[Any], dict[str, Any], Any]:
@@ -113,9 +171,12 @@ def decode(key: tuple[Any, ...], grads: bool) -> tuple[Op, list[Any], dict[str, 
 
 
 def _value(item: Any, items: Iterator[Any], grads: bool) -> Any:
+    tag = None
+    if item is TAG:
+        tag, item = next(items), next(items)
     if isinstance(item, torch.Size):
         dtype = next(items)
-        return Shape(tuple(item), dtype, next(items) if grads else False)
+        return Shape(tuple(item), dtype, next(items) if grads else False, tag)
     if isinstance(item, Nested):
         inner = iter(item)
         return [_value(each, inner, grads) for each in inner]

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 import torch
 
 from calprof.randomness import kept_random
+from calprof.recording.walking import unique, walk
 
 
 @contextmanager
@@ -18,18 +19,19 @@ def undisturbed(model: torch.nn.Module, train: bool = False) -> Iterator[None]:
     Restored are each module's `training` flag, each buffer's object and value (batch norm in train mode moves its
     statistics), and the random states of Python, NumPy and PyTorch.
     """
+    modules = list(unique(walk(model)).values())
     with ExitStack() as stack:
-        stack.enter_context(_same_mode(model))
-        stack.enter_context(_same_buffers(model))
+        stack.enter_context(_same_mode(modules))
+        stack.enter_context(_same_buffers(modules))
         stack.enter_context(_same_random_state())
-        if any(module.training != train for module in model.modules()):
+        if any(module.training != train for module in modules):
             model.train(train)
         yield
 
 
 @contextmanager
-def _same_mode(model: torch.nn.Module) -> Iterator[None]:
-    before = [(module, module.training) for module in model.modules()]
+def _same_mode(modules: list[torch.nn.Module]) -> Iterator[None]:
+    before = [(module, module.training) for module in modules]
     try:
         yield
     finally:
@@ -39,11 +41,11 @@ def _same_mode(model: torch.nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _same_buffers(model: torch.nn.Module) -> Iterator[None]:
+def _same_buffers(modules: list[torch.nn.Module]) -> Iterator[None]:
     """Lets the forward work on copies, so that the caller's buffers are never written, not even their version."""
     copies: dict[int, torch.Tensor] = {}
     before = []
-    for module in model.modules():
+    for module in modules:
         # A scripted module's buffers live in C++ and cannot be exchanged.
         if isinstance(module, torch.jit.ScriptModule):
             continue

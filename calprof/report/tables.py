@@ -162,4 +162,5 @@ def shared_line(profile: Profile) -> str:
 def notes_of(profile: Profile) -> list[str]:
     """Returns everything a reader must know to read the numbers, each once."""
     notes = [*profile.notes, *profile.recording.notes, uncalled_line(profile), shared_line(profile)]
+    notes += str(getattr(profile, "verification", None) or "").splitlines()
     return [clean(note) for note in dict.fromkeys(notes) if note]

@@ -40,9 +40,7 @@ def test_convolution_mode_runs():
     assert work(call) == work(lambda: F.conv2d(R(2, 6, 11, 13), R(9, 2, 3, 5), padding="same", groups=3))
 
 
-@pytest.mark.parametrize(
-    ("kind", "mode", "gates"), [(torch.nn.LSTM, 2, 4), (torch.nn.GRU, 3, 3), (torch.nn.RNN, 1, 1)]
-)
+@pytest.mark.parametrize(("kind", "mode", "gates"), [(torch.nn.LSTM, 2, 4), (torch.nn.GRU, 3, 3), (torch.nn.RNN, 1, 1)])
 @pytest.mark.parametrize("both_ways", [False, True])
 def test_recurrent_layers(kind, mode, gates, both_ways):
     module = kind(5, 7, 2, bidirectional=both_ways)
@@ -71,17 +69,11 @@ def test_linear_layers():
     weight, bias, packed = Shape((7, 5)), Shape((7,)), Shape((35,))
     assert priced("mkldnn_linear", rows, weight, bias, out=result) == linear
     assert priced("mkldnn._linear_pointwise", rows, weight, bias, "none", [], "", out=result) == linear
-    assert priced("mkldnn._linear_pointwise", rows, weight, None, "relu", [], "", out=result) == Work(
-        mac=210, flop=42
-    )
-    assert priced("mkldnn._linear_pointwise", rows, result, weight, bias, "add", out=result) == linear + Work(
-        flop=42
-    )
+    assert priced("mkldnn._linear_pointwise", rows, weight, None, "relu", [], "", out=result) == Work(mac=210, flop=42)
+    assert priced("mkldnn._linear_pointwise", rows, result, weight, bias, "add", out=result) == linear + Work(flop=42)
     assert priced("fbgemm_linear_fp16_weight", rows, packed, bias, out=result) == linear
     assert priced("fbgemm_linear_int8_weight", rows, weight, packed, bias, 0.1, 0, bias, out=result) == linear
-    assert priced("fbgemm_linear_fp16_weight_fp32_activation", rows, packed, None, out=result) == Work(
-        mac=210
-    )
+    assert priced("fbgemm_linear_fp16_weight_fp32_activation", rows, packed, None, out=result) == Work(mac=210)
     assert priced("onednn.qlinear_pointwise", rows, 0.1, 0, weight, out=result) == Work(mac=210)
     assert priced(
         "_mixed_dtypes_linear", rows, weight, bias, bias=bias, activation="relu", out=result
@@ -94,25 +86,20 @@ def test_pointwise_convolutions():
     assert priced("mkldnn._convolution_pointwise", X, W, None, *places, "relu", [], "", out=OUT) == Work(
         mac=43740, flop=1458
     )
-    binary = priced(
-        "mkldnn._convolution_pointwise", X, OUT, W, B, *places, "add", None, None, [], None, out=OUT
-    )
+    binary = priced("mkldnn._convolution_pointwise", X, OUT, W, B, *places, "add", None, None, [], None, out=OUT)
     assert binary == CONVOLVED + Work(flop=1458)
     assert priced("onednn.qconv2d_pointwise", X, 0.1, 0, W, out=OUT) == Work(mac=43740)
     # 6 inputs of 2·3·5, 11 x 13 of 2 images.
-    spread = priced(
-        "mkldnn._convolution_transpose_pointwise", X, Shape((6, 2, 3, 5)), None, [0, 0], "none", out=OUT
-    )
+    spread = priced("mkldnn._convolution_transpose_pointwise", X, Shape((6, 2, 3, 5)), None, [0, 0], "none", out=OUT)
     assert spread == Work(mac=2 * 6 * 143 * 30)
 
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch is built without oneDNN")
 def test_mkldnn_ops_run():
     x, weight, bias = R(2, 6, 11, 13), R(9, 2, 3, 5), R(9)
-    call = lambda: torch.ops.mkldnn._convolution_pointwise(
-        x, weight, bias, [0, 0], [1, 1], [1, 1], 3, "none", [], ""
-    )
-    assert work(call) == work(lambda: F.conv2d(x, weight, bias, groups=3))
+    places = ([0, 0], [1, 1], [1, 1], 3)
+    found = work(lambda: torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *places, "none", [], ""))
+    assert found == work(lambda: F.conv2d(x, weight, bias, groups=3))
     rows, matrix = R(2, 5), R(7, 5)
     assert macs(work(lambda: torch.ops.mkldnn._linear_pointwise(rows, matrix, None, "none", [], ""))) == 70
 
@@ -120,7 +107,5 @@ def test_mkldnn_ops_run():
 def test_quantized_cells_cost_the_float_cells():
     cell, x, state = torch.nn.LSTMCell(5, 7), R(2, 5), (R(2, 7), R(2, 7))
     shapes = [Shape(tuple(each.shape)) for each in cell.parameters()]
-    found = priced(
-        "quantized_lstm_cell", Shape((2, 5)), [Shape((2, 7))] * 2, *shapes, out=(Shape((2, 7)),) * 2
-    )
+    found = priced("quantized_lstm_cell", Shape((2, 5)), [Shape((2, 7))] * 2, *shapes, out=(Shape((2, 7)),) * 2)
     assert found == work(lambda: cell(x, state))

@@ -28,6 +28,11 @@ ROWS = [
         lambda: F.embedding(IDS, TABLE.clone(), max_norm=1.0),
         ONE_HOT + Work(multiply=105 + 15 + 105, add=105, transcendental=15, compare=15),
     ),
+    (
+        "embedding_renorm",
+        lambda: torch.embedding_renorm_(TABLE.clone(), IDS[0], 1.0, 1.0),
+        Work(add=70, multiply=5 + 35, compare=5),
+    ),
     # 3 bags of 5: 105 elements added, 21 results divided.
     ("embedding_bag", lambda: F.embedding_bag(IDS, TABLE), Work(add=105, multiply=21)),
     ("embedding_bag sum", lambda: F.embedding_bag(IDS, TABLE, mode="sum"), Work(add=105)),

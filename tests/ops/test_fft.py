@@ -56,6 +56,9 @@ ROWS = [
     ("irfftn", lambda: torch.fft.irfftn(Z, dim=(2,)), 15 * half(14)),
     ("hfft2", lambda: torch.fft.hfft2(Z, (5, 8)), 15 * full(5) + 15 * 60),
     ("ihfftn", lambda: torch.fft.ihfftn(X, dim=(-1,)), 15 * 60),
+    ("aten._fft_c2c", lambda: torch.ops.aten._fft_c2c(Z, [1, 2], 0, True), 15 * 120 + 24 * full(5)),
+    ("aten._fft_r2c", lambda: torch.ops.aten._fft_r2c(X, [1, 2], 0, True), 15 * 60 + 15 * full(5)),
+    ("aten._fft_c2r", lambda: torch.ops.aten._fft_c2r(Z[..., :5], [1, 2], 0, 8), 15 * full(5) + 15 * 60),
     # 61 samples, centred: 61 // 4 + 1 = 16 frames of 16 points (a real transform is 160), 3 signals.
     ("stft", lambda: torch.stft(R(3, 61), 16, 4, return_complex=True), 48 * 160),
     ("stft window", lambda: torch.stft(R(61), 16, 4, window=torch.ones(16), return_complex=True), 16 * 176),

@@ -41,7 +41,7 @@ def fused_adam(name: str = "_fused_adam_", **options: object) -> None:
     params, grads, means, squares = lists(4)
     settings = dict(lr=1e-3, beta1=0.9, beta2=0.999, weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False)
     steps = [torch.tensor(1.0) for _ in params]
-    maxima = [torch.zeros_like(each) for each in params] if options.get("amsgrad") else []
+    maxima = lists()[0] if options.get("amsgrad") else []
     getattr(torch, name)(params, grads, means, [s.abs() for s in squares], maxima, steps, **{**settings, **options})
 
 

@@ -91,6 +91,10 @@ FLOPS = [
     ("svd thin", lambda: torch.linalg.svd(WIDE, full_matrices=False), 4850),
     ("torch.svd", lambda: torch.svd(TALL), 4850),
     ("torch.svd values", lambda: torch.svd(TALL, compute_uv=False), 934),
+    ("aten._linalg_svd", lambda: torch.ops.aten._linalg_svd(TALL, True), 5745),
+    ("aten._linalg_svd values", lambda: torch.ops.aten._linalg_svd(TALL, False, False), 934),
+    ("aten._linalg_eigh", lambda: torch.ops.aten._linalg_eigh(SYMMETRIC), 9 * 343),
+    ("aten._linalg_eigh values", lambda: torch.ops.aten._linalg_eigh(SYMMETRIC, "U", False), 458),
     ("pinv", lambda: torch.linalg.pinv(TALL), 4850 + 550),
     ("pinverse", lambda: WIDE.pinverse(), 4850 + 550),
     ("pinv hermitian", lambda: torch.linalg.pinv(SYMMETRIC, hermitian=True), 11 * 343),
@@ -158,6 +162,8 @@ WORKS = [
         lambda: F.cosine_similarity(R(2, 1, 7), R(5, 7), dim=-1),
         Work(multiply=210 + 20, add=210, transcendental=20, compare=10),
     ),
+    # 2 sums of 3 vectors of 5.
+    ("linear combination", lambda: torch._compute_linear_combination(R(3, 5), R(2, 3)), Work(mac=30)),
     ("lu_unpack", lambda: torch.lu_unpack(LU, PIVOTS), Work()),
 ]
 

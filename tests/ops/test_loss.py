@@ -119,8 +119,8 @@ ELEMENTWISE = [
 ]
 
 ROWWISE = [
-    # 3 cosines of 5: 45 products and sums, 6 roots, 3 products, 3 bounds, 3 divisions; then a subtraction, two
-    # comparisons a row; a mean.
+    # 3 cosines of 5: 45 products and sums, 6 roots, 3 products, 3 bounds, 3 divisions; then a subtraction
+    # and two comparisons a row; a mean.
     (
         "cosine_embedding_loss",
         lambda: F.cosine_embedding_loss(X, Y, S),
@@ -164,7 +164,7 @@ ROWWISE = [
         lambda: F.multi_margin_loss(X[0], T[0]),
         Work(add=12 + 1, compare=4, multiply=1 + 1),
     ),
-    # Two log-sigmoids of 3 additions, exp, log; -x, 1 - y, a sum, a negation, the sum over classes: 11 additions.
+    # Two log-sigmoids of 3 additions, exp, log; -x, 1 - y, a sum, a negation, the sum over classes: 11.
     (
         "multilabel_soft_margin_loss",
         lambda: F.multilabel_soft_margin_loss(X, P),

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from calprof.recording.recorder import Recorder
+from calprof.work import Work
 
 R = torch.randn
 
@@ -32,7 +33,10 @@ ROWS = {
     "ranges": lambda: [torch.arange(5), torch.linspace(0, 1, 5), torch.tril_indices(3, 3), torch.hann_window(7)],
     "random": lambda: [torch.rand(2), torch.randint(5, (2,)), torch.randperm(5), R(2).uniform_(), R(2).normal_()],
     "initialisation": lambda: [torch.nn.init.kaiming_uniform_(R(2, 3)), torch.nn.init.zeros_(R(2))],
-    "complex parts": lambda: [torch.view_as_real(torch.view_as_complex(R(3, 2))).real, torch.complex(R(2), R(2)).conj()],
+    "complex parts": lambda: [
+        torch.view_as_real(torch.view_as_complex(R(3, 2))).real,
+        torch.complex(R(2), R(2)).conj(),
+    ],
     "questions": lambda: [R(2).shape, R(2).size(), R(2).dim(), R(2).is_contiguous(), R(2).dtype, R(2).device],
     "dtypes": lambda: [torch.result_type(R(2), 1), torch.promote_types(torch.half, torch.int), torch.is_tensor(R(2))],
     "autograd": lambda: R(2).detach().requires_grad_().register_hook(print),
@@ -43,6 +47,17 @@ ROWS = {
     "combinations": lambda: [torch.cartesian_prod(R(2), R(3)), torch.combinations(R(5)), torch.block_diag(R(2, 3))],
     "sizes": lambda: [torch.broadcast_shapes((2, 1), (3,)), *torch.broadcast_tensors(R(2, 1), R(3))],
 }
+
+
+def test_an_optimizer_step_is_counted_and_nothing_of_it_is_unknown():
+    parameter = torch.nn.Parameter(R(2, 3))
+    parameter.grad = R(2, 3)
+    optimizer = torch.optim.SGD([parameter], lr=0.1, foreach=False)
+    with Recorder() as recorder:
+        optimizer.step()
+    (call,) = recorder.recording().calls
+    assert call.op == "add" and call.cost.forward == Work(add=6, multiply=6)
+    assert not recorder.recording().uncounted
 
 
 def _without_gradient() -> torch.Tensor:

@@ -11,6 +11,8 @@ from support import record, work
 from torch import nn
 
 from calprof.conventions import ARITHMETIC, CALFLOPS, ELECTRA
+from calprof.ops.registry import catalogue
+from calprof.ops.shape import Shape
 from calprof.work import Work
 
 R = torch.randn
@@ -70,6 +72,11 @@ NORMS = [
         lambda: torch._native_batch_norm_legit(X, None, None, True, 0.1, 1e-5),
         STANDARD,
     ),
+    (
+        "_batch_norm_with_update",
+        lambda: torch.ops.aten._batch_norm_with_update(X, C, C, C.clone(), C.clone(), 0.1, 1e-5),
+        LEARNED,
+    ),
     ("batch_norm unbatched", lambda: F.batch_norm(R(11, 3), C, C), Work(normalize=33)),
     # Square, scale and divide; 5 channels summed and k added; one power.
     (
@@ -106,6 +113,30 @@ NORMS = [
         Work(norm_statistics=210),
     ),
 ]
+
+
+def priced(name, *args, out):
+    return catalogue()[name].formula(*args, out=out)
+
+
+def test_parts_of_batch_norm_that_only_a_gpu_runs():
+    x, c = Shape((2, 3, 5, 7)), Shape((3,))
+    assert priced("batch_norm_elemt", x, None, None, c, c, 1e-5, out=x) == APPLIED
+    assert priced("batch_norm_stats", x, 1e-5, out=(c, c)) == Work(norm_statistics=210)
+    # The statistics of 11 workers.
+    gathered = priced("batch_norm_gather_stats", x, Shape((11, 3)), Shape((11, 3)), None, None, out=(c, c))
+    assert gathered == Work(norm_statistics=33)
+    # Σ dy, x - mean, times dy, summed; then (dy - a - (x - mean)·b)·c.
+    assert priced("batch_norm_backward_reduce", x, x, out=(c, c)) == Work(add=630, multiply=210)
+    assert priced("batch_norm_backward_elemt", x, x, out=x) == Work(add=630, multiply=420)
+    assert priced("cudnn_batch_norm", x, c, c, c, c, True, 0.1, 1e-5, out=(x, c, c)) == LEARNED
+    assert priced("miopen_batch_norm", x, c, c, c, c, False, 0.1, 1e-5, out=(x, c, c)) == APPLIED + Work(affine=210)
+    relu = priced("quantized.batch_norm_relu", x, c, c, c, c, 1e-5, 0.1, 0, out=x)
+    assert relu == APPLIED + Work(affine=210, relu=210)
+    # A rate to keep of 0.5, and of 1.
+    assert priced("_fused_dropout", x, 0.5, out=(x, x)) == Work(dropout=210)
+    assert priced("_fused_dropout", x, 1.0, out=(x, x)) == NONE
+
 
 SOFTMAXES = [
     ("softmax", lambda: F.softmax(X, dim=1), Work(softmax=210)),
@@ -202,9 +233,7 @@ def test_norms_in_the_published_conventions():
     module = nn.BatchNorm2d(3).eval()
     in_eval, in_training = work(lambda: module(X)), record(lambda: module.train()(X))
     assert ARITHMETIC.price(in_eval) == CALFLOPS.price(in_eval) == 2 * 210
-    training = sum(
-        (call.cost.forward for call in in_training.calls if call.op.endswith("batch_norm")), Work()
-    )
+    training = sum((call.cost.forward for call in in_training.calls if call.op.endswith("batch_norm")), Work())
     assert ARITHMETIC.price(training) == 5 * 210
 
 

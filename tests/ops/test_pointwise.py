@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from support import cost, work
+from support import cost, macs, work
 
 from calprof.conventions import ARITHMETIC, CALFLOPS
 from calprof.work import Work
@@ -73,7 +73,7 @@ ROWS = [
     ("round", lambda: R(2, 3).round(decimals=2), Work(round=6)),
     ("frexp", lambda: torch.frexp(R(2, 3)), Work(multiply=6)),
     ("float_power", lambda: I.float_power(2), Work(transcendental=6)),
-    ("logit eps", lambda: torch.logit(R(2, 3), eps=0.1), Work(add=6, multiply=6, transcendental=6, compare=12)),
+    ("logit eps", lambda: torch.logit(R(2, 3), 0.1), Work(add=6, multiply=6, transcendental=6, compare=12)),
     ("sigmoid", lambda: torch.sigmoid(R(2, 3)), Work(add=12, transcendental=6, multiply=6)),
     ("special.expit", lambda: torch.special.expit(R(2, 3)), Work(add=12, transcendental=6, multiply=6)),
     # Integers and booleans do no floating-point arithmetic; a quotient of integers is a float.
@@ -133,8 +133,8 @@ def test_pointwise(call, expected):
     assert work(call) == expected
 
 
-@pytest.mark.parametrize("call, flops, published", [row[1:] for row in ACTIVATIONS], ids=[row[0] for row in ACTIVATIONS])
-def test_activation(call, flops, published):
+@pytest.mark.parametrize("name, call, flops, published", ACTIVATIONS, ids=[row[0] for row in ACTIVATIONS])
+def test_activation(name, call, flops, published):
     done = work(lambda: call(torch.rand(2, 3, 5)))
     assert ARITHMETIC.price(done) == 30 * flops
     assert CALFLOPS.price(done) == 30 * published
@@ -144,7 +144,7 @@ def test_glu_costs_a_sigmoid_and_a_product_for_each_element_of_half():
     assert ARITHMETIC.price(work(lambda: F.glu(R(2, 3, 10)))) == 2 * 3 * 5 * (4 + 1)
 
 
-@pytest.mark.parametrize("module", [torch.nn.GELU("tanh"), torch.nn.ReLU(inplace=True), torch.nn.Softplus(beta=3)])
+@pytest.mark.parametrize("module", [torch.nn.GELU("tanh"), torch.nn.ReLU(True), torch.nn.Softplus(beta=3)])
 def test_modules_and_functions_agree(module):
     functions = {
         torch.nn.GELU: lambda x: F.gelu(x, approximate="tanh"),
@@ -156,4 +156,4 @@ def test_modules_and_functions_agree(module):
 
 def test_elementwise_work_has_no_products_in_its_backward():
     x = R(2, 3, requires_grad=True)
-    assert not cost(lambda: x.mul(x).tanh(), grads=True).backward
+    assert macs(cost(lambda: x.mul(x).tanh(), grads=True).backward) == 0

@@ -13,6 +13,7 @@ from calprof.work import Work
 
 R = torch.randn
 L, X, V = R(2, 3, 17), R(2, 3, 17, 19), R(2, 3, 7, 11, 13)
+GRADIENT, INDICES = F.max_pool2d(X, (2, 3), (3, 2), return_indices=True)
 
 ROWS = [
     # 17 -> 5 windows of 3; 2·3·5 = 30 outputs of 3 taps; 2·3·17 = 102 inputs.
@@ -110,6 +111,14 @@ ROWS = [
         "aten.max_pool2d_with_indices",
         lambda: torch.ops.aten.max_pool2d_with_indices(X, [2, 3], [3, 2]),
         Work(pool_tap=1944, pool_input=1938),
+    ),
+    # One gradient of each of 324 windows is added.
+    (
+        "max_pool2d backward",
+        lambda: torch.ops.aten.max_pool2d_with_indices_backward(
+            GRADIENT, X, [2, 3], [3, 2], [0, 0], [1, 1], False, INDICES
+        ),
+        Work(add=324),
     ),
     (
         "aten._adaptive_avg_pool2d",

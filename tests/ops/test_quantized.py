@@ -87,9 +87,7 @@ def test_linear(bias):
     x = quint8(2, 3, 5)
     # Its activations and results are integers: its products are MACs, the rest no floating-point operation.
     assert work(lambda: ops.linear(x, packed, 0.1, 0)) == Work(mac=210, integer=0 if bias is None else 42)
-    assert work(lambda: ops.linear_relu(x, packed, 0.1, 0)) == Work(
-        mac=210, integer=42 if bias is None else 84
-    )
+    assert work(lambda: ops.linear_relu(x, packed, 0.1, 0)) == Work(mac=210, integer=42 if bias is None else 84)
 
 
 @needs_engine
@@ -138,6 +136,26 @@ def test_a_packed_weight_is_asked_once():
     key = id(packed)
     del packed
     assert key not in _SEEN
+
+
+@needs_engine
+def test_bags_of_quantized_rows():
+    # 5 ids of 7: each element scaled, shifted and added to its bag.
+    table = torch.ops.quantized.embedding_bag_byte_prepack(R(11, 7))
+    ids, offsets = torch.tensor([1, 3, 5, 7, 9]), torch.tensor([0, 2])
+    found = work(lambda: torch.ops.quantized.embedding_bag_byte_rowwise_offsets(table, ids, offsets))
+    assert found == Work(multiply=35, add=70)
+
+
+def test_linear_layers_whose_weight_is_not_packed():
+    rows, weight, bias, result = Shape((2, 3, 5)), Shape((7, 5)), Shape((7,)), Shape((2, 3, 7))
+    for name, args, biases in (
+        ("quantized.linear_dynamic_fp16_unpacked_weight", (weight, bias), 42),
+        ("onednn.linear_dynamic_fp16", (weight, None), 0),
+        ("bitsandbytes.int8_scaled_mm", (weight, Shape((6,)), Shape((7,)), bias), 42),
+        ("bitsandbytes.gemv_4bit", (Shape((18, 1)), [7, 5]), 0),
+    ):
+        assert catalogue()[name].formula(rows, *args, out=result) == Work(mac=210, linear_bias=biases)
 
 
 def test_ops_of_bitsandbytes_by_a_stand_in():

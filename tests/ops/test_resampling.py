@@ -46,8 +46,8 @@ ROWS = [
     ),
     # 5 -> 2: windows of 3 and 3; 7 -> 3: 3, 3, 3; 6·6·9 = 324 taps of 36 outputs.
     ("area", lambda: F.interpolate(X, (2, 3), mode="area"), Work(add=324, multiply=36, upsampled=36)),
-    # Same size: output i reads from ⌊i + 0.5 - 1 + 0.5⌋ to ⌊i + 0.5 + 1 + 0.5⌋, which is i and i + 1, the last
-    # only i: 13 taps along a row of 7, 9 along a column of 5. 2·3·5 rows, then 2·3·7 columns.
+    # Same size: output i reads from ⌊i + 0.5 - 1 + 0.5⌋ to ⌊i + 0.5 + 1 + 0.5⌋, i and i + 1, the last only
+    # i: 13 taps along a row of 7, 9 along a column of 5. 2·3·5 rows, then 2·3·7 columns.
     (
         "antialias",
         lambda: F.interpolate(X, (5, 7), mode="bilinear", antialias=True),
@@ -66,7 +66,7 @@ ROWS = [
         PLACED + Work(add=2 * 572, multiply=4 * 286) + Work(multiply=4 * 858, add=3 * 858),
     ),
     ("grid_sample nearest", lambda: F.grid_sample(X, G, "nearest"), PLACED),
-    # 14 additions and 12 products a coordinate; 16 weights of one product; 16 products, 15 additions a sample.
+    # 14 additions and 12 products a coordinate; 16 weights of a product; 16 products, 15 additions a sample.
     (
         "grid_sample bicubic",
         lambda: F.grid_sample(X, G, mode="bicubic"),
@@ -76,9 +76,7 @@ ROWS = [
     (
         "grid_sample 3d",
         lambda: F.grid_sample(V, R(2, 2, 3, 5, 3)),
-        Work(multiply=180, add=180, round=180)
-        + Work(add=360, multiply=16 * 60)
-        + Work(multiply=8 * 180, add=7 * 180),
+        Work(multiply=180, add=180, round=180) + Work(add=360, multiply=16 * 60) + Work(multiply=8 * 180, add=7 * 180),
     ),
     ("torch.grid_sampler", lambda: torch.grid_sampler(X, G, 1, 0, False), PLACED),
     (

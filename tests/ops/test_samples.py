@@ -32,7 +32,7 @@ NAMES = [op.name + (f".{op.variant_test_name}" if op.variant_test_name else "") 
 DOT = "PyTorch's counter has no formula for dot products, nor for a matrix times a vector"
 BLIND = {
     **dict.fromkeys(("dot", "vdot", "mv", "addmv", "inner", "linalg.vecdot"), DOT),
-    **dict.fromkeys(("matmul", "__rmatmul__", "tensordot"), f"{DOT}: with a vector as an operand it sees nothing"),
+    **dict.fromkeys(("matmul", "__rmatmul__", "tensordot"), f"{DOT}, which a product with a vector is"),
     "nn.functional.linear_cross_entropy": f"{DOT}: without a batch that is all there is",
     "nn.functional.bilinear": "on a CPU it multiplies and sums, with no matrix product inside",
     "addbmm": "on a CPU it multiplies in place, with no matrix product inside",
@@ -41,7 +41,7 @@ BLIND = {
 """Ops in which the dispatcher's counter sees no product where there is one, and why."""
 
 TRIPLED = {
-    (f"nn.functional.conv{transposed}{dims}d", torch.complex64) for transposed in ("", "_transpose") for dims in (1, 2, 3)
+    (f"nn.functional.{name}{dims}d", torch.complex64) for name in ("conv", "conv_transpose") for dims in (1, 2, 3)
 }
 """On a CPU a complex convolution is three real ones (Gauss's trick); here it is one in complex MACs."""
 

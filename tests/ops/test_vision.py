@@ -17,7 +17,7 @@ BOXES = torch.tensor([[0.0, 0, 0, 5, 7], [1, 2, 3, 7, 11], [1, 0, 0, 3, 3]])
 
 
 def test_deformable_convolution():
-    # 2 groups: 4 outputs of 3 channels x 3 x 5 on 9 x 9: out 2·4·81 = 648 of 45 MACs, as of a plain convolution.
+    # 2 groups: 4 outputs of 3 channels x 3 x 5 on 9 x 9: 2·4·81 = 648 of 45 MACs, as in a plain convolution.
     weight, offset, mask = R(4, 3, 3, 5), R(2, 2 * 15, 9, 9), R(2, 15, 9, 9)
     found = work(lambda: ops.deform_conv2d(X, offset, weight))
     # 15·162 = 2,430 points; 6 channels: 14,580 samples of 4 products and 3 additions.

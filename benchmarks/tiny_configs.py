@@ -1,0 +1,258 @@
+"""Small configurations of any transformers model type, consistent in themselves.
+
+A default configuration is cut down by rules about the names of its fields: stacks of layers to two, widths
+divided by one factor throughout (what was equal stays equal, what divided still divides), the vocabulary to
+a thousand tokens with every special token inside it, experts to sixteen. Parts are cut like the whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+FACTORS = (8, 4, 2, 1)
+VOCABULARY = 1000
+_DEPTH = re.compile(
+    r"(^|_)(n_?layers?|num_layers|num_hidden_layers|depth|layers|num_blocks|n_blocks|num_hidden_blocks)$"
+    r"|^(num_\w+_layers|num_\w+_blocks|\w+_num_layers|\w+_depth)$"
+)
+_DEPTH_KEPT = re.compile(r"feat_extract|conv_layers|first_k|kv_shared|dense_layers|num_mem_blocks|upsampl|stem|downsample")
+_WIDTH = re.compile(
+    r"(hidden_size|hidden_dim|hidden_sizes|embed_dim|embedding_size|embedding_dim|intermediate_size|ffn|d_model|"
+    r"d_ff|d_kv|d_inner|n_embd|n_inner|width|channels|_dim$|_dims$|^dim$|^dims$|_rank$|head_size|mlp_size|"
+    r"expand_size|neck_hidden|inner_dim|rotary_dim|upsample_groups)"
+)  # fmt: skip
+_WIDTH_KEPT = re.compile(
+    r"^(num_channels|in_channels|in_chans|image_channels|audio_channels|num_input_channels|"
+    r"num_image_channels|out_channels|input_channels|num_codebooks|state_dim|act_dim|input_dim|vocab_size|"
+    r"feature_extraction_channels|target_dim)$|ratio|multiplier|factor|time_embed_dim|_token_dim"
+)
+_EXPERTS = re.compile(r"^(num_experts|num_local_experts|n_routed_experts|moe_num_experts|num_routed_experts|"
+                      r"expert_num|n_experts|num_moe_experts)$")  # fmt: skip
+_GROUPS = {"n_group": 2, "topk_group": 1, "num_expert_group": 2}
+_CHOSEN = re.compile(r"^(num_experts_per_tok|moe_k|moe_topk|top_k_experts|num_experts_per_token|experts_per_token|"
+                     r"moe_top_k|moe_router_topk)$")  # fmt: skip
+_SENSED = ("image_token_id", "image_token_index", "video_token_id", "video_token_index", "audio_token_id", "audio_token_index")
+_MISSING = {"prediction_length": 8, "attn_layer_indices": [1], **dict.fromkeys(_SENSED)}
+# Fields that say which layers are of another kind, or which share what others compute.
+_KEPT_SMALL = {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1,
+               "num_kv_shared_layers": 0, "cross_attention_layers": [1]}  # fmt: skip
+_TOKEN = re.compile(r"(_token_id|_token_index|_token_ids|_patch_id|_tokens_id)$|^(image_token|video_token)_")
+
+
+def candidates(config_class: type[Any]) -> Iterator[tuple[str, Any]]:
+    """Yields small configurations of a class with a word for each, the smallest first.
+
+    Widths cannot always be divided as far (groups of a normalisation, sections of a rotary embedding), so
+    there are several, and the first that the model itself accepts is the one to use. In place of one that
+    its own class refuses comes the error.
+
+    Raises:
+        Exception: What the class raises when it is built with its own defaults.
+    """
+    default = config_class()
+    for factor in FACTORS:
+        try:
+            yield f"widths / {factor}", small(default, factor)
+        except Exception as error:  # a check in the configuration's own class
+            yield f"widths / {factor}", error
+    yield "default", default
+
+
+def small(config: Any, factor: int = FACTORS[0]) -> Any:
+    """Returns a configuration like `config`, with two layers in each stack and widths divided by `factor`."""
+    return type(config)(**shrunk(config, factor, _identities(config)))
+
+
+def shrunk(config: Any, factor: int, ids: Mapping[Any, int]) -> dict[str, Any]:
+    """Returns the arguments of a configuration like `config`, but small; special tokens renumbered by `ids`."""
+    if vars(config).get("architecture"):
+        return _fields(config)  # a timm model, whose widths are its own
+    settings: dict[str, Any] = {}
+    fresh, declared, held = _fresh(config), _declared(config), _fields(config)
+    for name, value in held.items():
+        if hasattr(value, "to_dict"):
+            settings[name] = type(value)(**shrunk(value, factor, ids))
+        elif isinstance(value, list) and value and all(hasattr(one, "to_dict") for one in value):
+            settings[name] = [type(one)(**shrunk(one, factor, ids)) for one in value]
+        elif declared.get(name, value) is not None or name == "rope_parameters" or value != fresh.get(name, value) or name in _MISSING:
+            found = _small(name, value, factor, ids)
+            if found != value or value != fresh.get(name, value):
+                settings[name] = found
+    settings |= _layers(config, held)
+    settings |= _pointers({**held, **settings})
+    _fill_squares({**held, **settings})
+    return settings | _heads({**held, **settings})
+
+
+def _pointers(held: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists of layers by number, with every number below the depth."""
+    depth = next((held[name] for name in ("num_hidden_layers", "depth", "num_layers", "n_layers") if type(held.get(name)) is int), None)
+    if depth is None:
+        return {}
+    return {
+        name: type(value)(min(one, depth - 1) for one in value)
+        for name, value in held.items()
+        if name.endswith(("_indices", "_indexes")) and name != "out_indices" and isinstance(value, (list, tuple))
+        and _whole(value) and max(value) >= depth
+    }  # fmt: skip
+
+
+def _fill_squares(held: Mapping[str, Any]) -> None:
+    """Sets the image to a whole number of the squares of patches that become one token."""
+    vision, scale = held.get("vision_config"), held.get("downsample_factor") or held.get("scale_factor")
+    size, patch = getattr(vision, "image_size", None), getattr(vision, "patch_size", None)
+    if type(scale) is type(size) is type(patch) is int and size % (scale * patch):
+        vision.image_size = max(size // (scale * patch), 1) * scale * patch
+
+
+def _layers(config: Any, held: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists with an entry for each layer, cut to one layer of each kind but at least two, and the depth."""
+    depth = getattr(config, "num_hidden_layers", None)
+    if type(depth) is not int or depth <= 2:
+        return {}
+    name = getattr(config, "attribute_map", {}).get("num_hidden_layers", "num_hidden_layers")
+    outputs = held.get("out_indices") or held.get("_out_indices")
+    if outputs and "out_features" in vars(config) | held and name in held:
+        count = len(outputs)
+        return {name: max(count, 2), "out_indices": list(range(1, count + 1)), "out_features": None}
+    lists = {
+        key: value for key, value in held.items()
+        if isinstance(value, (list, tuple)) and len(value) == depth and not key.startswith("_")
+    }  # fmt: skip
+    kinds = [tuple(str(value[layer]) for key, value in lists.items() if key.endswith(("_types", "_type"))) for layer in range(depth)]
+    chosen = sorted({kinds.index(kind) for kind in kinds})
+    chosen = (chosen + [layer for layer in range(depth) if layer not in chosen])[: max(len(chosen), 2)]
+    if name not in held:
+        return {}
+    return {name: len(chosen), **{key: type(value)(value[layer] for layer in sorted(chosen)) for key, value in lists.items()}}
+
+
+def _heads(held: Mapping[str, Any]) -> dict[str, Any]:
+    """Heads that divide the width where the given ones do not and have no width of their own."""
+    width = next((held[name] for name in ("hidden_size", "d_model", "embed_dim") if type(held.get(name)) is int), None)
+    if width is None or held.get("head_dim") is not None:
+        return {}
+    return {
+        name: next(fewer for fewer in range(held[name], 0, -1) if width % fewer == 0)
+        for name in ("num_attention_heads", "num_heads", "attention_heads")
+        if type(held.get(name)) is int and held[name] > 0 and width % held[name]
+    }
+
+
+def _small(name: str, value: Any, factor: int, ids: Mapping[Any, int]) -> Any:
+    if isinstance(value, bool):
+        return value
+    if value is None:
+        return ids.get(name) if name in _SENSED else _MISSING.get(name)
+    if name in _KEPT_SMALL:
+        return _KEPT_SMALL[name]
+    if _TOKEN.search(name):
+        return _renumbered(value, ids)
+    if isinstance(value, dict) and name in ("rope_parameters", "rope_scaling"):
+        return _rotary(value, factor)
+    if isinstance(value, int):
+        if "vocab" in name:
+            return min(value, VOCABULARY)
+        if _EXPERTS.search(name):
+            return min(value, 16)
+        if _CHOSEN.search(name):
+            return min(value, 4)
+        if name in _GROUPS:
+            return min(value, _GROUPS[name])
+        if _DEPTH.search(name) and not _DEPTH_KEPT.search(name):
+            return min(value, 2)
+    if isinstance(value, (list, tuple)) and name in ("depths", "num_blocks", "layers") and _whole(value):
+        return type(value)(min(one, 2) for one in value)
+    if name == "image_size" and type(value) is int:
+        return _smaller_image(value)
+    if _WIDTH.search(name) and not _WIDTH_KEPT.search(name):
+        return _divided(value, factor)
+    return value
+
+
+def _smaller_image(size: int) -> int:
+    """An image halved while it has more than 448 pixels a side and stays a multiple of 32."""
+    while size > 448 and size % 64 == 0:
+        size //= 2
+    return size
+
+
+def _divided(value: Any, factor: int) -> Any:
+    if isinstance(value, int) and value >= 8 * factor and value % factor == 0:
+        return value // factor
+    if isinstance(value, (list, tuple)) and _whole(value) and all(one % factor == 0 and one for one in value):
+        return type(value)(one // factor for one in value)
+    return value
+
+
+def _rotary(value: dict[str, Any], factor: int) -> dict[str, Any]:
+    """Rotary settings, those of each kind of layer included, with their sections divided."""
+    changed = dict(value)
+    for name, inner in value.items():
+        if isinstance(inner, dict):
+            changed[name] = _rotary(inner, factor)
+        elif name.endswith("section") and inner and sum(inner) % factor == 0:
+            # The sections fill half a head, before and after.
+            less = [one // factor for one in inner]
+            changed[name] = [less[0] + sum(inner) // factor - sum(less), *less[1:]]
+    return changed
+
+
+def _whole(values: Any) -> bool:
+    return bool(values) and all(type(one) is int for one in values)
+
+
+def _renumbered(value: Any, ids: Mapping[Any, int]) -> Any:
+    if isinstance(value, (list, tuple)):
+        return type(value)(_renumbered(one, ids) for one in value)
+    return ids.get(value, value) if isinstance(value, int) else value
+
+
+def _identities(config: Any) -> dict[Any, int]:
+    """New numbers below the vocabulary for the special tokens beyond it, counted down from its end."""
+    found: set[int] = set()
+    sizes: list[int] = [VOCABULARY]
+    for part in parts(config):
+        for name, value in _fields(part).items():
+            if _TOKEN.search(name):
+                found.update(one for one in (value if isinstance(value, (list, tuple)) else [value]) if type(one) is int)
+            if name == "vocab_size" and type(value) is int and value > 64:
+                sizes.append(value)
+    size = min(sizes)
+    taken = {one for one in found if 0 <= one < size}
+    free = (one for one in range(size - 1, 0, -1) if one not in taken)
+    return {one: next(free) for one in (*sorted(found), *_SENSED) if isinstance(one, str) or one >= size}
+
+
+def parts(config: Any) -> Iterator[Any]:
+    """Yields a configuration and every one nested in it."""
+    yield config
+    for value in _fields(config).values():
+        if hasattr(value, "to_dict"):
+            yield from parts(value)
+
+
+def _fields(config: Any) -> dict[str, Any]:
+    """The fields a configuration is built from, with their values."""
+    held = vars(config)
+    if dataclasses.is_dataclass(config):
+        return {each.name: held[each.name] for each in dataclasses.fields(config) if each.init and each.name in held}
+    return {name: value for name, value in held.items() if not name.startswith("_")}
+
+
+def _fresh(config: Any) -> dict[str, Any]:
+    """The fields of a configuration of the same class without arguments, derived ones included."""
+    try:
+        return _fields(type(config)())
+    except Exception:  # a part that cannot stand alone: all of its fields count as set
+        return {}
+
+
+def _declared(config: Any) -> dict[str, Any]:
+    """The declared defaults, before anything is derived from them."""
+    if not dataclasses.is_dataclass(config):
+        return {}
+    return {each.name: each.default for each in dataclasses.fields(config)}

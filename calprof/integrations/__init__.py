@@ -1,0 +1,1 @@
+"""Model FLOPs, FLOP/s and MFU inside other people's training loops."""

@@ -1,0 +1,139 @@
+"""What PyTorch's own counter counts of a run, module by module: the independent check of a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from calprof.ops.registry import classify
+from calprof.recording.compilation import eager
+from calprof.recording.evaluation import evaluate
+from calprof.recording.modules import Tally, follow
+from calprof.recording.signature import spell
+from calprof.work import Work
+
+Table = dict[str, dict[str, int]]
+"""Module path to name of an op to MACs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """What the dispatcher saw.
+
+    Attributes:
+        counted: The MACs that `FlopCounterMode` counts.
+        missed: The MACs of ops for which it has no formula, by this package's formulas; 0 where it has none either.
+        error: What the forward raised under the counter, empty if nothing.
+    """
+
+    counted: Table = field(default_factory=dict)
+    missed: Table = field(default_factory=dict)
+    error: str = ""
+
+
+def dispatch(run: Callable[[], Any], model: torch.nn.Module | None, recurrent: bool = False) -> Dispatched:
+    """Runs a forward under `FlopCounterMode`; attention takes its math path, fused layers and compilation are off.
+
+    Args:
+        run: The forward.
+        model: The model, whose modules MACs belong to.
+        recurrent: Whether to run RNNs step by step, not through oneDNN, which the counter has no formula for.
+    """
+    tally, seen = Tally(model), Dispatched()
+    with ExitStack() as stack:
+        stack.enter_context(eager())
+        stack.enter_context(_without_fused_layers())
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        stack.enter_context(torch.jit.optimized_execution(False))
+        if recurrent:
+            stack.enter_context(torch.backends.mkldnn.flags(enabled=False))
+        counter = FlopCounterMode(display=False)
+        stack.enter_context(_charged(counter, tally, seen.counted))
+        stack.callback(follow(tally))
+        # Below the counter, so that it sees what the counter leaves of an op.
+        stack.enter_context(_Missed(counter, tally, seen.missed))
+        stack.enter_context(counter)
+        try:
+            run()
+        except Exception as error:  # the forward ran before: what fails here is the counter, which is reported
+            return Dispatched(seen.counted, seen.missed, f"{type(error).__name__}: {error}")
+    return seen
+
+
+@contextmanager
+def _without_fused_layers() -> Iterator[None]:
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+@contextmanager
+def _charged(counter: FlopCounterMode, tally: Tally, table: Table) -> Iterator[None]:
+    """Charges what the counter has counted since to the running module, whenever another one begins or ends."""
+    known: dict[str, int] = {}
+
+    def charge(*_: Any) -> None:
+        place = table.setdefault(tally.scope.path, {})
+        for op, flops in counter.flop_counts["Global"].items():
+            name = str(op)
+            if flops != known.get(name, 0):
+                place[name] = place.get(name, 0) + (flops - known.get(name, 0)) // 2
+                known[name] = flops
+
+    handles = [
+        # Registered before the hooks that move on to the next module, so called before them.
+        register_module_forward_pre_hook(charge),
+        register_module_forward_hook(charge, always_call=True),
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+        charge()
+
+
+class _Missed(TorchDispatchMode):
+    """Notes the products for which the counter has no formula."""
+
+    supports_higher_order_operators = True
+
+    def __init__(self, counter: FlopCounterMode, tally: Tally, table: Table) -> None:
+        super().__init__()
+        self._registry, self._tally, self._table = counter.flop_registry, tally, table
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Runs an op."""
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        packet = getattr(func, "_overloadpacket", None)
+        if packet is not None and packet not in self._registry:
+            macs = _macs(func, args, kwargs, out)
+            if macs is None or macs:
+                place = self._table.setdefault(self._tally.scope.path, {})
+                place[str(packet)] = place.get(str(packet), 0) + (macs or 0)
+        return out
+
+
+def _macs(func: Any, args: Any, kwargs: Any, out: Any) -> int | None:
+    """The MACs of an op by this package's formulas, `None` where it has none either."""
+    op = classify(func)
+    if op.formula is None:
+        return 0 if op.state == "free" else None
+    return macs_of(evaluate(spell(op, args, kwargs, out, False), False).cost.forward)
+
+
+def macs_of(work: Work) -> int:
+    """Returns every MAC in `work`, of masked scores and of complex numbers too."""
+    return work["mac"] + work["masked_mac"] + work["complex_mac"]

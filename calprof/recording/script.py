@@ -1,0 +1,75 @@
+"""TorchScript, which runs below the function level: there, and only there, the dispatcher's ops are noted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from calprof.ops.registry import resolve
+from calprof.recording.interception import Interception
+from calprof.recording.patching import patched
+from calprof.recording.regions import listening, muted
+from calprof.recording.signature import spell
+
+
+class Dispatched(TorchDispatchMode):
+    """Notes ATen ops in the tally of a recording.
+
+    They resolve to the catalogue's entries by name. What is composite above the dispatcher arrives in its parts,
+    such as `linear` as `t` and `addmm`.
+    """
+
+    def __init__(self, mode: Interception) -> None:
+        super().__init__()
+        self._tally, self._grads = mode.tally, mode.grads
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Runs an op and notes it."""
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        op = resolve(func)
+        if op is not None:
+            # Below autograd a result does not know yet that it will require a gradient.
+            needs = self._grads and torch.is_grad_enabled() and _any_requires_grad((args, kwargs))
+            key = spell(op, args, kwargs, out, self._grads, needs)
+            counts = self._tally.counts
+            counts[key] = counts.get(key, 0) + 1
+        return out
+
+
+def _any_requires_grad(value: Any) -> bool:
+    if isinstance(value, torch.Tensor):
+        return value.requires_grad
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return False
+    return any(_any_requires_grad(item) for item in value)
+
+
+@contextmanager
+def scripted(mode: Interception) -> Iterator[None]:
+    """Records the inside of every scripted or traced function and module that is called meanwhile.
+
+    Module hooks do not fire inside TorchScript: the work belongs to the module that was called from Python. The
+    interpreter runs the graph as it is, without its profiling runs and without fusing ops.
+    """
+    with (
+        patched(torch._C.ScriptFunction, "__call__", _recorded(mode, torch._C.ScriptFunction.__call__)),
+        patched(torch._C.ScriptMethod, "__call__", _recorded(mode, torch._C.ScriptMethod.__call__)),
+    ):
+        yield
+
+
+def _recorded(mode: Interception, original: Callable[..., Any]) -> Callable[..., Any]:
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not listening(mode):
+            return original(self, *args, **kwargs)
+        with muted(mode), torch.jit.optimized_execution(False), Dispatched(mode):
+            return original(self, *args, **kwargs)
+
+    return call
