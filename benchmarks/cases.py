@@ -289,7 +289,7 @@ CASES = (
     Case("gpt2", text("GPT2LMHeadModel", "GPT2Config")),
     Case("llama, GQA", text("LlamaForCausalLM", "LlamaConfig", **LLAMA)),
     Case("qwen2", text("Qwen2ForCausalLM", "Qwen2Config", **SMALL)),
-    Case("gemma2", text("Gemma2ForCausalLM", "Gemma2Config", head_dim=32, **SMALL)),
+    Case("gemma2", text("Gemma2ForCausalLM", "Gemma2Config", head_dim=48, **SMALL)),
     Case("t5_small", t5),
     mixture("mixtral", "MixtralForCausalLM", "MixtralConfig", num_local_experts=8, num_experts_per_tok=2, **SMALL),
     mixture("deepseek_v3", "DeepseekV3ForCausalLM", "DeepseekV3Config", **DEEPSEEK),

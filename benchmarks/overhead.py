@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from statistics import median, quantiles
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -41,6 +41,7 @@ from calprof.models.fake import ShapesOnly, build
 from calprof.models.values import running
 
 DISTRIBUTIONS = dict.fromkeys(("torch", "torchvision", "transformers", *(peer.distribution for peer in PEERS)))
+CLOCKS = {"wall": perf_counter, "processor": process_time}
 SAMPLE = 0.02
 """Seconds that one sample of the plain forward takes at least; shorter forwards are repeated."""
 TINY = {"hidden_size": 64, "num_hidden_layers": 12, "num_attention_heads": 4, "intermediate_size": 256, "vocab_size": 1000}
@@ -70,9 +71,9 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")
     imported()
-    result: dict[str, Any] = {"versions": versions(DISTRIBUTIONS), "machine": machine(), "models": []}
+    result: dict[str, Any] = {"versions": versions(DISTRIBUTIONS), "machine": machine(), "clock": options.clock, "models": []}
     for name in [name for name in MODELS if re.search(options.match, name)]:
-        row = apart(lambda name=name: measured(name, options.rounds, options.seconds), 3600)
+        row = apart(lambda name=name: measured(name, options.rounds, options.seconds, CLOCKS[options.clock]), 7200)
         result["models"].append(row)
         print(name, {peer: round(found["median"], 3) for peer, found in row["ratios"].items() if "median" in found})
     print(overhead(result))
@@ -86,11 +87,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--match", default="", help="only models in whose name this regular expression is found")
     parser.add_argument("--rounds", type=int, default=31, help="rounds for each model, at most")
     parser.add_argument("--seconds", type=float, default=180, help="begin no round after so many seconds")
+    parser.add_argument("--clock", choices=list(CLOCKS), default="wall", help="the time that is measured; "
+                        "processor time leaves out what other processes take")  # fmt: skip
     parser.add_argument("--threads", type=int, default=1, help="threads of PyTorch")
     return parser.parse_args()
 
 
-def measured(name: str, rounds: int, seconds: float) -> dict[str, Any]:
+def measured(name: str, rounds: int, seconds: float, clock: Callable[[], float]) -> dict[str, Any]:
     """Returns the row of a model: the plain forward's seconds, and the ratio of each profiler or why it has none."""
     work = made(name)
     contenders = {"calprof.profile": CALPROF.count, "FlopProfiler": context_manager}
@@ -98,11 +101,11 @@ def measured(name: str, rounds: int, seconds: float) -> dict[str, Any]:
     failed = {}
     for peer, count in contenders.items():
         try:
-            apart(lambda count=count: timed(work, copied(work.model), count, 1))
+            apart(lambda count=count: timed(work, copied(work.model), count, 1, clock))
         except RuntimeError as error:
             failed[peer] = str(error)
     able = {peer: count for peer, count in contenders.items() if peer not in failed}
-    plain, ratios = alternated(work, able, rounds, seconds)
+    plain, ratios = alternated(work, able, rounds, seconds, clock)
     found: dict[str, Any] = {peer: spread(ratios[peer]) for peer in able}
     found |= {peer: {"failed": reason} for peer, reason in failed.items()}
     ordered = {peer: found[peer] for peer in contenders}
@@ -127,12 +130,12 @@ def made(name: str) -> Workload:
 
 
 def alternated(
-    work: Workload, contenders: dict[str, Count], rounds: int, seconds: float
+    work: Workload, contenders: dict[str, Count], rounds: int, seconds: float, clock: Callable[[], float]
 ) -> tuple[list[float], dict[str, list[float]]]:
     """Returns the seconds of every plain forward, and each contender's ratios to its neighbours."""
     for count in contenders.values():
-        timed(work, copied(work.model), count, 2)
-    repeats = max(1, round(SAMPLE / timed(work, work.model, forward, 2)))
+        timed(work, copied(work.model), count, 2, clock)
+    repeats = max(1, round(SAMPLE / timed(work, work.model, forward, 2, clock)))
     gc.collect()
     gc.freeze()  # so that a collection of what the libraries hold falls on nobody
     ratios: dict[str, list[float]] = {name: [] for name in contenders}
@@ -142,25 +145,25 @@ def alternated(
         if perf_counter() - begun > seconds:
             break
         random.Random(len(plain)).shuffle(order)
-        before = timed(work, work.model, forward, repeats)
+        before = timed(work, work.model, forward, repeats, clock)
         plain.append(before)
         for name in order:
-            spent = timed(work, copied(work.model), contenders[name], repeats)
-            after = timed(work, work.model, forward, repeats)
+            spent = timed(work, copied(work.model), contenders[name], repeats, clock)
+            after = timed(work, work.model, forward, repeats, clock)
             ratios[name].append(2 * spent / (before + after))
             before = after
             plain.append(after)
     return plain, ratios
 
 
-def timed(work: Workload, model: nn.Module, count: Count, repeats: int) -> float:
+def timed(work: Workload, model: nn.Module, count: Count, repeats: int, clock: Callable[[], float]) -> float:
     """Returns the seconds of one call, the mean of `repeats`, on a model that it may leave things on."""
     inside = count is not CALPROF.count and work.mode is not None
     with torch.no_grad(), running(work.mode) if inside else contextlib.nullcontext(), unpatched():
-        begun = perf_counter()
+        begun = clock()
         for _ in range(repeats):
             count(model, work.inputs, {})
-        return (perf_counter() - begun) / repeats
+        return (clock() - begun) / repeats
 
 
 def forward(model: nn.Module, args: Sequence[Any], kwargs: Any) -> int:

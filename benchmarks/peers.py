@@ -112,13 +112,12 @@ def ptflops_aten(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any
 def _ptflops(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], backend: str) -> int:
     from ptflops import get_model_complexity_info
 
-    # One positional input is passed on as it is; several have to go by name.
-    inputs = args[0] if len(args) == 1 and not kwargs else named(model, args, kwargs)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
         macs, _ = get_model_complexity_info(
-            model, (1,), input_constructor=lambda _: inputs, print_per_layer_stat=False, as_strings=False, backend=backend
-        )
+            _Whole(model), (1,), input_constructor=lambda _: {"args": args, "kwargs": kwargs},
+            print_per_layer_stat=False, as_strings=False, backend=backend,
+        )  # fmt: skip
     if macs is None:  # it prints the exception it swallows, after a line of its own
         raise RuntimeError(" ".join(printed.getvalue().splitlines()[1:]))
     return int(macs)
@@ -182,9 +181,16 @@ def positional(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any])
     return tuple(bound.args[:given])
 
 
-def named(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns all arguments by name, for peers that know no others."""
-    return dict(inspect.signature(model.forward).bind(*args, **kwargs).arguments)
+class _Whole(nn.Module):
+    """A model given its inputs by name: ptflops divides by the batch size of what is given by position."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Runs it."""
+        return self.model(*args, **kwargs)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,8 @@
 
     python benchmarks/readme.py           # rewrite the blocks
     python benchmarks/readme.py --check   # exit with status 1 and a diff when one is stale
+
+What takes long to measure is read from `results/`.
 """
 
 from __future__ import annotations
@@ -16,6 +18,10 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import tables
+from environment import load
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -68,30 +74,51 @@ def conventions() -> str:
     from calprof.conventions import CONVENTIONS
     from calprof.work import KINDS
 
-    rows = [f"| kind of work | {' | '.join(CONVENTIONS)} | one step is |", "|---|" + "---:|" * len(CONVENTIONS) + "---|"]
+    rule = "|---|" + "---:|" * len(CONVENTIONS) + "---|"
+    rows = [f"| kind of work | {' | '.join(CONVENTIONS)} | one step is |", rule]
     for kind, meaning in KINDS.items():
         prices = " | ".join(str(each.price_of(kind)) for each in CONVENTIONS.values())
         rows.append(f"| `{kind}` | {prices} | {meaning} |")
     return "\n".join(rows)
 
 
+SHOWN = {
+    "matmul": "matmul linear bmm einsum",
+    "convolution": "conv2d conv_transpose2d",
+    "attention": "scaled_dot_product_attention multi_head_attention_forward higher_order.flex_attention",
+    "pointwise": "add mul exp clamp",
+    "activation": "gelu silu relu",
+    "normalization": "layer_norm rms_norm functional.batch_norm",
+    "softmax": "softmax log_softmax",
+    "loss": "cross_entropy mse_loss",
+    "pooling": "max_pool2d adaptive_avg_pool2d",
+    "embedding": "functional.embedding functional.embedding_bag",
+    "ordering": "sort topk",
+    "linalg": "cholesky linalg.qr svd",
+    "recurrent": "lstm gru",
+    "backends": "cudnn_convolution_relu mkldnn_linear",
+    "distance": "cdist pairwise_distance",
+    "sparse": "smm sampled_addmm",
+}
+"""What stands for a family in its table; the first is the one explained."""
+
+
 def families() -> str:
-    """How many functions of each family are priced, free or uncountable."""
+    """What is counted for one function of each family, and how many are priced, free or uncountable."""
     import calprof.ops  # noqa: F401
     from calprof.ops.registry import catalogue
 
-    priced: Counter[str] = Counter()
-    names: dict[str, list[str]] = {}
-    states: Counter[str] = Counter()
-    for key, op in catalogue().items():
-        states[op.state] += 1
+    ops = catalogue()
+    states = Counter(op.state for op in ops.values())
+    priced: dict[str, list[str]] = {}
+    for name, op in ops.items():
         if op.state == "priced":
-            priced[op.family] += 1
-            names.setdefault(op.family, []).append(key)
-    rows = ["| family | priced | such as |", "|---|---:|---|"]
-    for family, count in sorted(priced.items(), key=lambda item: -item[1]):
-        shown = [name for name in names[family] if not name.startswith("_") and "." not in name][:6]
-        rows.append(f"| {family} | {count} | {', '.join(f'`{name}`' for name in shown or names[family][:4])} |")
+            priced.setdefault(op.family, []).append(name)
+    rows = ["| family | priced | such as | counted for the first |", "|---|---:|---|---|"]
+    for family, names in sorted(priced.items(), key=lambda item: (-len(item[1]), item[0])):
+        shown = SHOWN.get(family, "").split() or sorted(names, key=lambda name: name.startswith("_"))[:2]
+        spelled = ", ".join(f"`{name.removeprefix('functional.')}`" for name in shown)
+        rows.append(f"| {family} | {len(names)} | {spelled} | {ops[shown[0]].reason} |")
     head = (
         f"{states['priced']} names are priced, {states['free']} are free (they move, create or inspect data) and "
         f"{states['uncountable']} are uncountable, each with its reason. A name stands for every spelling of an op: "
@@ -100,12 +127,18 @@ def families() -> str:
     return head + "\n".join(rows)
 
 
+def measured(name: str, table: Callable[[dict[str, Any]], str]) -> str:
+    """A table of a saved result."""
+    return table(load(name))
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "quickstart": lambda: example(QUICKSTART),
     "tree": lambda: command("resnet50", "--depth", "1"),
     "views": lambda: example(VIEWS, "from calprof import profile"),
     "conventions": conventions,
     "families": families,
+    "coverage": lambda: measured("op_coverage", tables.coverage),
 }
 
 

@@ -50,12 +50,41 @@ def scaling(result: dict[str, Any]) -> str:
             f"| {axis['name']} | {_short(first['at'])} | {_short(last['at'])} | {_time(first['seconds'])} "
             f"| {_time(last['seconds'])} | {axis['slope']:.2f} |"
         )
-    memory = result["memory"]
+    told = ["A slope of 1 is linear, of 0 flat. At its peak,"]
+    told += [
+        f"a recording of {each['calls']:,} {'equal calls' if each['alike'] else 'calls no two of which are equal'} holds "
+        f"{each['traced'] / 1e6:.1f} MB{',' if each['alike'] else '.'}"
+        for each in result["memory"]
+    ]
+    return "\n".join([*rows, "", " ".join(told), "", _made(result)])
+
+
+def coverage(result: dict[str, Any]) -> str:
+    """How many functions are classified and samples run, and where the dispatcher's counter sees other MACs."""
+    states, ops = result["functions"], result["ops"]
+    run = [op for op in ops if op.get("samples")]
+    seen = [op for op in ops if op.get("products")]
+    exact = [op for op in seen if not op["reasons"]]
+    raised = sum(len(op["raised"]) for op in ops)
+    products, different = (sum(op.get(key, 0) for op in ops) for key in ("products", "different"))
+    found = {state: f"{states.get(state, 0):,}" for state in ("priced", "free", "uncountable", "unknown")}
     told = (
-        f"A slope of 1 is linear, of 0 flat. {memory['calls']:,} recorded calls, {memory['distinct']:,} of them distinct, "
-        f"hold {memory['traced'] / 1e6:.1f} MB at the peak."
+        f"Of the {sum(states.values()):,} functions that PyTorch {result['versions']['torch']} lists as overridable, "
+        f"with torchvision's ops and the quantised layers, {found['priced']} are priced, {found['free']} free, "
+        f"{found['uncountable']} uncountable with a reason, {found['unknown']} unknown. Of PyTorch's own sample inputs "
+        f"{sum(op['samples'] for op in run):,} of {len(run):,} ops ran; {raised or 'no'} formula raised. "
+        f"PyTorch's counter sees products in {products:,} of these samples: the MACs are equal in all but {different:,}"
+        f". Of the {len(seen):,} ops it sees products in, {len(exact):,} are equal in every sample."
     )
-    return "\n".join([*rows, "", told, "", _made(result)])
+    because: dict[str, list[str]] = {}
+    for op in ops:
+        for reason in op["reasons"]:
+            apart = f"{op.get('different', 0) + op.get('blind', 0)} of {op['compared']}"
+            because.setdefault(reason, []).append(f"`{op['name']}` ({apart})")
+    if not because:
+        return told
+    rows = ["| MACs differ because | in (samples) |", "|:--|:--|"]
+    return "\n".join([told, "", *rows, *(f"| {reason} | {', '.join(names)} |" for reason, names in because.items())])
 
 
 def _ratio(truth: int, found: dict[str, Any], reasons: dict[str, int]) -> str:

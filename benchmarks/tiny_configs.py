@@ -15,12 +15,12 @@ from typing import Any
 FACTORS = (8, 4, 2, 1)
 VOCABULARY = 1000
 _DEPTH = re.compile(
-    r"(^|_)(n_?layers?|num_layers|num_hidden_layers|depth|layers|num_blocks|n_blocks|num_hidden_blocks)$"
+    r"(^|_)(n_?layers?|num_layers|num_hidden_layers|depth|layers|num_blocks|n_blocks|num_hidden_blocks|num_self_attends_per_block)$"
     r"|^(num_\w+_layers|num_\w+_blocks|\w+_num_layers|\w+_depth)$"
 )
 _DEPTH_KEPT = re.compile(r"feat_extract|conv_layers|first_k|kv_shared|dense_layers|num_mem_blocks|upsampl|stem|downsample")
 _WIDTH = re.compile(
-    r"(hidden_size|hidden_dim|hidden_sizes|embed_dim|embedding_size|embedding_dim|intermediate_size|ffn|d_model|"
+    r"(^d_latents$|hidden_size|hidden_dim|hidden_sizes|embed_dim|embedding_size|embedding_dim|intermediate_size|ffn|d_model|"
     r"d_ff|d_kv|d_inner|n_embd|n_inner|width|channels|_dim$|_dims$|^dim$|^dims$|_rank$|head_size|mlp_size|"
     r"expand_size|neck_hidden|inner_dim|rotary_dim|upsample_groups)"
 )  # fmt: skip
@@ -35,7 +35,7 @@ _GROUPS = {"n_group": 2, "topk_group": 1, "num_expert_group": 2}
 _CHOSEN = re.compile(r"^(num_experts_per_tok|moe_k|moe_topk|top_k_experts|num_experts_per_token|experts_per_token|"
                      r"moe_top_k|moe_router_topk)$")  # fmt: skip
 _SENSED = ("image_token_id", "image_token_index", "video_token_id", "video_token_index", "audio_token_id", "audio_token_index")
-_MISSING = {"prediction_length": 8, "attn_layer_indices": [1], **dict.fromkeys(_SENSED)}
+_MISSING = {"prediction_length": 24, "attn_layer_indices": [1], **dict.fromkeys(_SENSED)}
 # Fields that say which layers are of another kind, or which share what others compute.
 _KEPT_SMALL = {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1,
                "num_kv_shared_layers": 0, "cross_attention_layers": [1]}  # fmt: skip
@@ -131,15 +131,21 @@ def _layers(config: Any, held: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _heads(held: Mapping[str, Any]) -> dict[str, Any]:
-    """Heads that divide the width where the given ones do not and have no width of their own."""
+    """Heads of a multiple of four each where the given ones divide the width into anything else.
+
+    A rotary embedding of rows and columns takes a quarter of a head at a time.
+    """
     width = next((held[name] for name in ("hidden_size", "d_model", "embed_dim") if type(held.get(name)) is int), None)
-    if width is None or held.get("head_dim") is not None:
+    if width is None or width % 4 or held.get("head_dim") is not None:
         return {}
-    return {
-        name: next(fewer for fewer in range(held[name], 0, -1) if width % fewer == 0)
-        for name in ("num_attention_heads", "num_heads", "attention_heads")
-        if type(held.get(name)) is int and held[name] > 0 and width % held[name]
+    settings = {
+        name: next(fewer for fewer in range(held[name], 0, -1) if width % (4 * fewer) == 0)
+        for name in ("num_attention_heads", "num_heads", "attention_heads", "n_heads")
+        if type(held.get(name)) is int and held[name] > 0 and width % (4 * held[name])
     }
+    if settings and type(held.get("num_key_value_heads")) is int:
+        settings["num_key_value_heads"] = next(iter(settings.values()))
+    return settings
 
 
 def _small(name: str, value: Any, factor: int, ids: Mapping[Any, int]) -> Any:

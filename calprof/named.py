@@ -106,8 +106,8 @@ def profile_by_name(
             return _profiled(blueprint, model, run, shown)
         except ValueNeeded as question:
             asked = question
-    if not real and (real is False or _size(model) > _SMALL or not _size(model)):
-        raise asked or ValueError(f"{name} has no parameters")
+    if asked is not None and not real and (real is False or not 0 < _size(model) <= _SMALL):
+        raise asked
     _require_memory(name, model)
     with bar(f"Building {blueprint.label} with weights", None, shown):
         model = _with_weights(blueprint, kind)

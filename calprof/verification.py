@@ -102,15 +102,18 @@ def verify(recording: Recording, run: Callable[[], Any], model: torch.nn.Module 
         place[call.op] = place.get(call.op, 0) + macs_of(call.cost.forward)
     ignored = [record.path for record in recording.modules if record.ignored]
     counted = {path: ops for path, ops in seen.counted.items() if not _is_below(path, ignored)}
-    rows = []
-    paths = [path for path in {**ours, **counted} if sum(ours.get(path, {}).values()) or sum(counted.get(path, {}).values())]
-    for path in paths:
-        macs, theirs = sum(ours.get(path, {}).values()), sum(counted.get(path, {}).values())
-        if macs != theirs:
-            rows.append(Difference(path, macs, theirs, _reason(path, macs, theirs, recording, seen)))
-    total = sum(sum(ops.values()) for ops in ours.values())
-    dispatched = sum(sum(ops.values()) for ops in counted.values())
-    return Verification(total, dispatched, len(paths), tuple(rows), seen.error)
+    pairs = {path: (_total(ours, path), _total(counted, path)) for path in {**ours, **counted}}
+    rows = [
+        Difference(path, macs, theirs, _reason(path, macs, theirs, recording, seen))
+        for path, (macs, theirs) in pairs.items()
+        if macs != theirs
+    ]
+    total, dispatched = (sum(pair[side] for pair in pairs.values()) for side in (0, 1))
+    return Verification(total, dispatched, sum(map(any, pairs.values())), tuple(rows), seen.error)
+
+
+def _total(table: Table, path: str) -> int:
+    return sum(table.get(path, {}).values())
 
 
 def copied(value: Any) -> Any:

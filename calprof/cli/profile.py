@@ -78,8 +78,8 @@ def command(
     comparison = prof.compare() if compare else None
     if write(prof, training, files, comparison):
         return
+    from calprof.comparison.text import print_comparison
     from calprof.report import print_report, to_markdown
-    from calprof.report.comparison import print_comparison
     from calprof.report.summary import one_line
 
     if comparison is not None:

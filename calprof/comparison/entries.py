@@ -173,6 +173,6 @@ class Comparison:
         }
 
     def __str__(self) -> str:
-        from calprof.report.comparison import comparison_text
+        from calprof.comparison.text import comparison_text
 
         return comparison_text(self)

@@ -66,7 +66,8 @@ def subject_of(model: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] |
     try:
         shape = Shape.from_config(named)
     except (ValueError, TypeError, AttributeError) as error:
-        return Subject(None, f"{family or type(config).__name__} is no shape of a transformer: {error}", family, False)
+        reason = f"{family or type(config).__name__} is no shape of a transformer: {error}"
+        return Subject(None, reason, family, False, *_tokens(inputs))
     tied = _tied(model)
     if tied is not None:
         shape = replace(shape, tied=tied)
@@ -115,7 +116,10 @@ def _fitted(shape: Shape, inputs: Mapping[str, tuple[int, ...]]) -> tuple[Shape,
             return shape, None, None
         patches = replace(shape.patches, channels=pixels[1], image=(pixels[2], pixels[3]))
         return replace(shape, patches=patches), pixels[0], None
+    return shape, *_tokens(inputs)
+
+
+def _tokens(inputs: Mapping[str, tuple[int, ...]]) -> tuple[int | None, int | None]:
+    """Sequences, and tokens of each; several texts for one answer are as many sequences."""
     tokens = next((inputs[name] for name in _TOKENS if name in inputs), ())
-    if len(tokens) < 2:
-        return shape, None, None
-    return shape, math.prod(tokens[:-1]), tokens[-1]
+    return (math.prod(tokens[:-1]), tokens[-1]) if len(tokens) > 1 else (None, None)

@@ -12,6 +12,7 @@ from calprof.inputs.heads import model_class
 from calprof.inputs.images import pixels, videos
 from calprof.inputs.placeholders import place, placeholders
 from calprof.inputs.request import Request
+from calprof.inputs.required import required
 from calprof.inputs.series import series, trajectory
 from calprof.inputs.sizes import checked_edges, checked_size
 from calprof.inputs.sound import features, waveform
@@ -68,6 +69,7 @@ def from_config(
         if isinstance(request.model, nn.Module):
             check_length(request.model, length)
         named["decoder_input_ids"] = decoder_ids(request.config, (request.batch, length))
+    named.update(required(request, named))
     _, device = placement(request.model) if isinstance(request.model, nn.Module) else (None, "cpu")
     kwargs = {name: value.to(device) for name, value in named.items()}
     return Inputs((), kwargs, description_of(kwargs))
@@ -110,7 +112,11 @@ def _senses(request: Request) -> dict[str, torch.Tensor]:
         return videos(request)
     if getattr(request.config, "vision_config", request) is None and "pixel_values" in request.taken:
         return {}  # a multimodal model configured without its vision tower
-    order = ["pixel_values", *_sounds(request), "pixel_values_videos", "image_patches", "flattened_patches"]
+    if "grid_thw" in request.taken:
+        return pixels(request)
+    order = [
+        "pixel_values", *_sounds(request), "pixel_values_videos", "image_patches", "flattened_patches", "audio_mel",
+    ]  # fmt: skip
     if request.seconds and not request.image_size:
         order = [*_sounds(request), "pixel_values"]
     return next((table[name](request) for name in order if name in request.taken), {})
@@ -131,7 +137,7 @@ def _length(request: Request) -> int:
 def _text(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Token ids with the placeholders of what else the model gets, and the masks that go with them."""
     is_model = isinstance(request.model, nn.Module)
-    rows = vocabulary(request.model) if is_model else config_vocabulary(request.config)
+    rows = _rows(request)
     length = request.seq or _length(request)
     if is_model:
         check_length(request.model, length)
@@ -155,6 +161,13 @@ def _text(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.T
     if "bbox" in request.taken:
         text["bbox"] = filled((*ids.shape, 4), 0)
     return text
+
+
+def _rows(request: Request) -> int | None:
+    """How many token ids both the configuration and the embedding know: a sound decoder's may be another."""
+    stated = config_vocabulary(request.config)
+    found = vocabulary(request.model) if isinstance(request.model, nn.Module) else None
+    return min((one for one in (stated, found) if one), default=None)
 
 
 def _queries(request: Request) -> dict[str, torch.Tensor]:
@@ -190,6 +203,7 @@ BUILDERS = (
     ("flattened_patches", pixels),
     ("input_values", waveform),
     ("input_features", features),
+    ("audio_mel", features),
     ("past_values", series),
     ("states", trajectory),
 )

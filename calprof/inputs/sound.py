@@ -54,6 +54,8 @@ def features(request: Request) -> dict[str, torch.Tensor]:
     length = _frames(request)
     convolved = stacked is None and _convolves(request, bins)
     shape = (request.batch, bins, length) if convolved else (request.batch, length, bins)
+    if "audio_mel" in request.taken:  # with a mask of what is padding
+        return {"audio_mel": noise(shape, request.dtype), "audio_mel_mask": filled((request.batch, length), 0).bool()}
     named = {"input_features": noise(shape, request.dtype)}
     for mask in ("input_features_mask", "feature_attention_mask"):
         if mask in request.taken:
@@ -77,11 +79,10 @@ def _convolves(request: Request, bins: int) -> bool:
     if request.audio("n_window") is not None:
         return True  # over time and bins at once, in windows
     if isinstance(request.model, nn.Module):
-        return any(
-            isinstance(one, nn.Conv1d)
-            and one.in_channels == bins
-            and one.groups == 1
-            and one.kernel_size[0] > 1
-            for one in request.model.modules()
-        )
+        readers = [
+            one for one in request.model.modules()
+            if isinstance(one, nn.Conv1d) and one.in_channels == bins and one.groups == 1
+        ]  # fmt: skip
+        linear = any(isinstance(one, nn.Linear) and one.in_features == bins for one in request.model.modules())
+        return any(one.kernel_size[0] > 1 or not linear for one in readers)
     return request.audio("max_source_positions") is not None

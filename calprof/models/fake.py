@@ -19,6 +19,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.nn import init
 from torch.utils import _pytree as pytree
 
+from calprof.models import routing
 from calprof.recording.state import undisturbed
 
 LARGE = 1 << 22
@@ -76,6 +77,9 @@ class ShapesOnly(FakeTensorMode):  # type: ignore[no-untyped-call]
             return self._inferred(func, args)
         elif func in _SELECTIONS:
             args = self._selected(func, args)
+        elif (known := routing.answer(func, args)) is not None:
+            self.assumed[routing.ASSUMPTION] = None
+            return known
         elif func is torch.ops.aten._is_all_true.default:
             self.assumed["the model's own checks of values are taken to hold"] = None
             return torch.ones((), dtype=torch.bool)
@@ -84,9 +88,13 @@ class ShapesOnly(FakeTensorMode):  # type: ignore[no-untyped-call]
         # What PyTorch computes on the way to a shape knows no values either.
         self._inferring = True
         try:
-            return super().__torch_dispatch__(func, types, args, kwargs)
+            out = super().__torch_dispatch__(func, types, args, kwargs)
         finally:
             self._inferring = False
+        routing.follow(func, args, out)
+        if not tensors and func._schema.name == "aten::zeros":
+            out._routed = routing.Zeros()
+        return out
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ShapesOnly:
         # A copy of a fake tensor lives in the same mode as the tensor.
@@ -121,6 +129,9 @@ class ShapesOnly(FakeTensorMode):  # type: ignore[no-untyped-call]
             mask = each is not None and each.dtype in (torch.bool, torch.uint8)
             if mask and not self._is_unknown(each):
                 indices += each.nonzero().unbind(-1)
+            elif mask and (found := routing.positions(each)) is not None:
+                self.assumed[routing.ASSUMPTION] = None
+                indices += found
             else:
                 indices.append(each)
         return (args[0], indices, *args[2:])

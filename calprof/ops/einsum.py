@@ -81,7 +81,7 @@ def _path(inputs: list[str], output: str, shapes: Sequence[Shape]) -> list[tuple
     count = len(inputs)
     if count < 2:
         return []
-    if count > 2 and opt_einsum.is_available() and opt_einsum.enabled:  # type: ignore[no-untyped-call]
+    if count > 2 and opt_einsum.is_available() and opt_einsum.enabled:
         library = opt_einsum.get_opt_einsum()
         equation = f"{','.join(inputs)}->{output}"
         path = library.contract_path(

@@ -59,7 +59,7 @@ class Uncountable(Exception):
 
 _BY_NAME: dict[str, Op] = {}
 _BY_OBJECT: dict[Any, Op] = {}
-_OPAQUE: dict[str, Op] = {}
+_OPAQUE: dict[Any, Op] = {}
 _KERNELS: dict[str, Op] = {}
 _RESOLVED: dict[Any, Op | None] = {}
 """Callable to what the recorder does with it: an op to record, or `None` to let it pass."""
@@ -221,7 +221,7 @@ def formula(*targets: Callable[..., Any] | str) -> Callable[[F], F]:
         for given in targets:
             target = _overridable(given)
             op = Op(_target_name(target), "priced", "user", function, _first_sentence(function))
-            registry = _OPAQUE if isinstance(target, str) else _BY_OBJECT
+            registry = _registry_of(target)
             if target in registry:
                 raise DuplicateFormula(f"{op.name!r} already has a formula of yours")
             registry[target] = op
@@ -241,8 +241,12 @@ def unregister(*targets: Callable[..., Any] | str) -> None:
         KeyError: A target without a formula of yours.
     """
     for target in map(_overridable, targets):
-        del (_OPAQUE if isinstance(target, str) else _BY_OBJECT)[target]
+        del _registry_of(target)[target]
     _RESOLVED.clear()
+
+
+def _registry_of(target: Callable[..., Any] | str) -> dict[Any, Op]:
+    return _OPAQUE if isinstance(target, str) else _BY_OBJECT
 
 
 def _overridable(target: Callable[..., Any] | str) -> Callable[..., Any] | str:

@@ -110,7 +110,7 @@ class _Missed(TorchDispatchMode):
     supports_higher_order_operators = True
 
     def __init__(self, counter: FlopCounterMode, tally: Tally, table: Table) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._registry, self._tally, self._table = counter.flop_registry, tally, table
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

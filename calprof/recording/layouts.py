@@ -132,9 +132,7 @@ def _price_product(
         return cost
     stored, size = sparse[0].tag.stored, sparse[0].numel()  # type: ignore[attr-defined]
     everything = op in _SAMPLED
-    return Cost(
-        _scaled(cost.forward, stored, size, everything), _scaled(cost.backward, stored, size, everything)
-    )
+    return Cost(_scaled(cost.forward, stored, size, everything), _scaled(cost.backward, stored, size, everything))
 
 
 def _scaled(work: Work, stored: int, size: int, everything: bool) -> Work:

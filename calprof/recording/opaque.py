@@ -24,17 +24,25 @@ from calprof.recording.regions import hidden_batch, listening, muted
 
 
 @contextmanager
-def opaque(mode: Interception, model: torch.nn.Module | None) -> Iterator[None]:
+def opaque(mode: Interception, model: torch.nn.Module | None, notes: dict[str, None]) -> Iterator[None]:
     """Notes the calls of every opaque callable that has a formula.
+
+    Args:
+        mode: Where calls are noted.
+        model: A model whose modules may hold such a callable.
+        notes: Is told of packages that were loaded too late to be seen.
 
     Raises:
         ValueError: A dotted path of yours whose package is installed but has no such callable.
     """
     wrappers: dict[int, Callable[..., Any]] = {}
+    absent: set[str] = set()
     with ExitStack() as stack:
         for path, op in opaque_formulas().items():
             place = _find(path, op)
             if place is None:
+                if path.partition(".")[0] not in sys.modules:
+                    absent.add(path.partition(".")[0])
                 continue
             owner, name = place
             original = getattr(owner, name)
@@ -48,7 +56,11 @@ def opaque(mode: Interception, model: torch.nn.Module | None) -> Iterator[None]:
         if wrappers:
             for owner, name, wrapper in list(_bindings(wrappers, model)):
                 stack.enter_context(patched(owner, name, wrapper))
-        yield
+        try:
+            yield
+        finally:
+            for package in sorted(absent & sys.modules.keys()):
+                notes[f"{package} was loaded during the run, so its kernels are not counted; profile once more"] = None
 
 
 def _find(path: str, op: Op) -> tuple[Any, str] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
 from time import perf_counter
 from types import TracebackType
@@ -66,7 +66,7 @@ class Recorder:
             stack.enter_context(eager())
             stack.callback(follow(self._tally))
             mode = Interception(self._tally, self.grads, self._merge, _DISTINCT_LIMIT, run)
-            for below in (batched(mode), scripted(mode), opaque(mode, self.model)):
+            for below in (batched(mode), scripted(mode), opaque(mode, self.model, self._notes)):
                 stack.enter_context(below)
             stack.enter_context(mode)
             self._open = stack.pop_all()
@@ -195,7 +195,7 @@ def _inclusive_params(modules: Mapping[str, torch.nn.Module]) -> dict[str, dict[
 
 def _numel(parameter: torch.nn.Parameter) -> int:
     # A lazy module's parameter has no size before its first forward.
-    return 0 if type(parameter) is torch.nn.UninitializedParameter else parameter.numel()
+    return 0 if torch.nn.parameter.is_lazy(parameter) else parameter.numel()
 
 
 def _ignored_modules(model: torch.nn.Module | None, rules: list[IgnoreRule]) -> set[int]:

@@ -24,7 +24,7 @@ class Dispatched(TorchDispatchMode):
     """
 
     def __init__(self, mode: Interception) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._tally, self._grads = mode.tally, mode.grads
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -6,10 +6,10 @@ import pytest
 
 pytest.importorskip("transformers")
 
-from calprof import profile_by_name  # noqa: E402 - after the skip
-from calprof.analytical import Shape, flops  # noqa: E402
-from calprof.comparison.recorded import ROTARY  # noqa: E402
-from calprof.models.configs import build_config  # noqa: E402
+from calprof import profile_by_name
+from calprof.analytical import Shape, flops
+from calprof.comparison.recorded import ROTARY
+from calprof.models.configs import build_config
 
 QUICK = {
     "gpt2": (1, 37),

@@ -7,13 +7,13 @@ import torch
 
 pytest.importorskip("transformers")
 
-from analytical.families import FAMILIES, build, inputs  # noqa: E402 - after the skip
-from torch import nn  # noqa: E402
-from torch.nn import functional as F  # noqa: E402
+from analytical.families import FAMILIES, build, inputs
+from torch import nn
+from torch.nn import functional as F
 
-import calprof  # noqa: E402
-from calprof.analytical import Shape, forward, grouped  # noqa: E402
-from calprof.comparison.recorded import recorded_rows  # noqa: E402
+import calprof
+from calprof.analytical import Shape, forward, grouped
+from calprof.comparison.recorded import recorded_rows
 
 
 @pytest.mark.parametrize("implementation", ["eager", "sdpa"])

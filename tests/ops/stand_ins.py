@@ -58,9 +58,7 @@ def flash_attn_varlen_func(
     block_table=None,
 ):  # fmt: skip
     cuts_q, cuts_k = cu_seqlens_q.tolist()[1:-1], cu_seqlens_k.tolist()[1:-1]
-    parts = zip(
-        q.tensor_split(cuts_q), k.tensor_split(cuts_k), v.tensor_split(cuts_k), strict=True
-    )
+    parts = zip(q.tensor_split(cuts_q), k.tensor_split(cuts_k), v.tensor_split(cuts_k), strict=True)
     return torch.cat([_attend(*each, KEPT, causal, window_size) for each in parts])
 
 
@@ -90,9 +88,7 @@ def flash_attn_with_kvcache(
     new = 0 if k is None else k.shape[1]
     lengths = [cache_seqlens] * len(q) if isinstance(cache_seqlens, int) else cache_seqlens.tolist()
     parts = zip(q, k_cache, v_cache, lengths, strict=True)
-    return torch.stack(
-        [_attend(a, b[: n + new], c[: n + new], KEPT, causal, window_size) for a, b, c, n in parts]
-    )
+    return torch.stack([_attend(a, b[: n + new], c[: n + new], KEPT, causal, window_size) for a, b, c, n in parts])
 
 
 def memory_efficient_attention(query, key, value, attn_bias=None, p=0.0, scale=None, *, op=None, output_dtype=None):

@@ -37,6 +37,7 @@ BLIND = {
     "nn.functional.bilinear": "on a CPU it multiplies and sums, with no matrix product inside",
     "addbmm": "on a CPU it multiplies in place, with no matrix product inside",
     "torch.ops.aten._scaled_dot_product_flash_attention_for_cpu": "PyTorch's counter has no formula for it",
+    **dict.fromkeys(("sparse.mm", "sparse.sampled_addmm"), "PyTorch's counter has no formula for sparse products"),
 }  # fmt: skip
 """Ops in which the dispatcher's counter sees no product where there is one, and why."""
 

@@ -191,9 +191,7 @@ def test_flex_attention_with_a_mask_a_head():
     for head in range(3):
         for row in range(0, 16, 4):
             for column in range(0, 16, 4):
-                kept += 16 * any(
-                    abs(i - j) <= 8 * head for i in range(row, row + 4) for j in range(column, column + 4)
-                )
+                kept += 16 * any(abs(i - j) <= 8 * head for i in range(row, row + 4) for j in range(column, column + 4))
     assert support.macs(support.work(lambda: flex_attention(q, k, v, block_mask=mask))) == 2 * 2 * kept * 8
 
 

@@ -7,7 +7,7 @@ import support
 import torch
 import torch.nn.functional as F
 from torch._functorch import vmap as functorch_vmap
-from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, stack_module_state, vmap, vjp
+from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, stack_module_state, vjp, vmap
 
 from calprof.recording.recorder import Recorder
 from calprof.work import Work

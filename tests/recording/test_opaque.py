@@ -163,6 +163,13 @@ def test_an_installed_module_is_imported(tmp_path, monkeypatch, registered):
     importlib.invalidate_caches()
 
 
+def test_a_kernel_package_that_is_loaded_during_the_run_is_told(monkeypatch):
+    with Recorder() as recorder:
+        monkeypatch.setitem(sys.modules, "flash_attn", ModuleType("flash_attn"))
+    (note,) = recorder.recording().notes
+    assert "flash_attn was loaded during the run" in note
+
+
 def test_a_path_to_a_torch_function_is_the_function(registered):
     registered("torch.nn.functional.linear", lambda x, w, *_, out, **__: Work(flop=7))
     assert support.work(lambda: F.linear(X, W.t())) == Work(flop=7)

@@ -127,10 +127,7 @@ def test_nested_attention_is_one_attention_a_sequence():
     with sdpa_kernel(SDPBackend.MATH):  # choosing a backend asks the driver, which a machine may not have
         found = support.work(lambda: F.scaled_dot_product_attention(q, k, v))
     expected = sum(
-        support.work(
-            lambda row=row: F.scaled_dot_product_attention(*(torch.randn(3, row, 4),) * 3)
-        )
-        for row in ROWS
+        support.work(lambda row=row: F.scaled_dot_product_attention(*(torch.randn(3, row, 4),) * 3)) for row in ROWS
     )
     assert found == expected
     assert support.macs(found) == sum(2 * row * row * 3 * 4 for row in ROWS)

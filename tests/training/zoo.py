@@ -130,9 +130,9 @@ class _Convolutions(TorchFunctionMode):
         out = func(*args, **(kwargs or {}))
         name = getattr(func, "__name__", "")
         if name in ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"):
-            input, weight = args[:2]
-            # Both signatures have the groups seventh.
-            groups = kwargs["groups"] if kwargs and "groups" in kwargs else args[6] if len(args) > 6 else 1
+            # Transposed or not, the signature has the groups seventh.
+            given = {**dict(zip(("input", "weight", 2, 3, 4, 5, "groups"), args, strict=False)), **(kwargs or {})}
+            input, weight, groups = given["input"], given["weight"], given.get("groups", 1)
             if weight.requires_grad:
                 meets = input if "transpose" in name else out
                 self.excess += (groups - 1) * meets.numel() * weight[0].numel()

@@ -61,7 +61,7 @@ def selective_scan_fn(
     u: Shape, delta: Shape, A: Shape, B: Shape, C: Shape, D: Shape | None = None, z: Shape | None = None,
     delta_bias: Shape | None = None, delta_softplus: bool = False, *_: Any, out: Any, **__: Any,
 ) -> Cost:  # fmt: skip
-    """h = exp(Δ·A)·h + (Δ·u)·B and y = C·h for each of (batch, channels, length) and each state.
+    """H = exp(Δ·A)·h + (Δ·u)·B and y = C·h for each of (batch, channels, length) and each state.
 
     For each state a product and an exp for exp(Δ·A), a product for (Δ·u)·B, a product and an addition for h, and a
     MAC of C·h; for each input one product Δ·u. Source: Gu and Dao, Mamba (2023), algorithm 2 and equation 2.
@@ -83,9 +83,8 @@ def selective_state_update(
     dt_bias: Shape | None = None, dt_softplus: bool = False, *_: Any, out: Any, **__: Any,
 ) -> Cost:  # fmt: skip
     """One step of the scan for a state of (batch, channels, states) or (batch, heads, channels, states)."""
-    return selective_scan_fn(
-        Shape((x.numel(),), x.dtype, x.requires_grad), dt, Shape((state[-1],)), B, C, D, z, dt_bias, dt_softplus, out=out
-    )
+    inputs = Shape((x.numel(),), x.dtype, x.requires_grad)
+    return selective_scan_fn(inputs, dt, Shape((state[-1],)), B, C, D, z, dt_bias, dt_softplus, out=out)
 
 
 @kernel(FAMILY, _SCAN + "mamba_inner_fn")

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from calprof.analytical import Shape
-from calprof.comparison import Comparison, Entry
+from calprof.comparison.entries import Comparison, Entry
 from calprof.report.layout import WIDTH, clean
 from calprof.report.numbers import format_cell, format_count, format_exact, format_share
 from calprof.report.text import show, to_text

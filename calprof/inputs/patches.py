@@ -1,0 +1,117 @@
+"""Images and videos that are already cut into patches when a model gets them."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from calprof.inputs.pictures import channels, size
+from calprof.inputs.request import Request, pair
+from calprof.inputs.values import filled, noise
+
+
+def gridded(request: Request) -> dict[str, torch.Tensor]:
+    """Images as one long row of flattened patches and a (time, height, width) grid for each."""
+    return patches(request, "pixel_values", "image_grid_thw", 1)
+
+
+def patches(request: Request, name: str, grid_name: str, count: int) -> dict[str, torch.Tensor]:
+    """(patches of all images, channels · frames per patch · patch²) values and an (images, 3) grid.
+
+    Both sides of the grid are whole multiples of the merge size, as the models join neighbouring patches.
+    """
+    patch = int(pair(request.vision("patch_size", "spatial_patch_size"), 14)[0])
+    merge = request.vision("spatial_merge_size", "merge_size", default=2)
+    merge = merge if isinstance(merge, int) else 2
+    deep = request.vision("temporal_patch_size", default=1)
+    high, wide = (max(side // (patch * merge), 1) * merge for side in size(request))
+    time = max(-(-count // deep), 1)
+    rows = request.batch * time * high * wide
+    shape: tuple[int, ...] = (rows, channels(request) * deep * patch * patch)
+    if deep == 1 and _convolves(request, patch):
+        shape = (rows, channels(request), patch, patch)
+    values = noise(shape, request.dtype)
+    grid = torch.tensor([[time, high, wide]] * request.batch, dtype=torch.int64, device="cpu")
+    return {name: values, grid_name: grid}
+
+
+def _convolves(request: Request, patch: int) -> bool:
+    """Whether each patch goes through a convolution as a small image, not through a product as a row."""
+    return isinstance(request.model, nn.Module) and any(
+        isinstance(one, nn.Conv2d) and one.kernel_size == (patch, patch) for one in request.model.modules()
+    )
+
+
+def strip(request: Request) -> dict[str, torch.Tensor]:
+    """All patches of all images side by side in one strip, and each image's (height, width) in patches."""
+    patch = int(request.vision("patch_size", default=14))
+    # Windows of two by two patches are merged twice.
+    high, wide = (max(side // (4 * patch), 1) * 4 for side in size(request))
+    shape = (1, channels(request), patch, patch * high * wide * request.batch)
+    grid = torch.tensor([[high, wide]] * request.batch, dtype=torch.int64, device="cpu")
+    return {"pixel_values": noise(shape, request.dtype), "target_sizes": grid}
+
+
+def padded(request: Request) -> dict[str, torch.Tensor]:
+    """Images as (batch, patches, channels · patch²), each with its (height, width) in patches and a mask."""
+    patch = int(request.vision("patch_size", default=16))
+    merge = request.vision("downsample_factor", default=1)
+    limit = request.vision("num_patches", default=256)
+    if request.image_size:
+        high, wide = (max(side // (patch * merge), 1) * merge for side in request.image_size)
+    else:
+        high = wide = max(int(limit**0.5) // merge, 1) * merge
+    count = high * wide
+    return {
+        "pixel_values": noise((request.batch, count, channels(request) * patch * patch), request.dtype),
+        "spatial_shapes": torch.tensor([[high, wide]] * request.batch, dtype=torch.int64, device="cpu"),
+        "pixel_attention_mask": filled((request.batch, count), 1),
+    }
+
+
+def flattened(request: Request) -> dict[str, torch.Tensor]:
+    """Images as (batch, patches, channels · patch²) under `image_patches`."""
+    patch = int(request.vision("patch_size", default=30))
+    high, wide = (max(side // patch, 1) for side in size(request))
+    shape = (request.batch, high * wide, channels(request) * patch * patch)
+    return {"image_patches": noise(shape, request.dtype)}
+
+
+def numbered(request: Request) -> dict[str, torch.Tensor]:
+    """Images as (batch, patches, 2 + channels · patch²): row, column and values of each patch."""
+    patch = int(request.vision("patch_size", default=16))
+    high, wide = (max(side // patch, 1) for side in request.image_size or (32 * patch, 64 * patch))
+    cells = [[row, column] for row in range(1, high + 1) for column in range(1, wide + 1)]
+    places = torch.tensor([cells] * request.batch, dtype=request.dtype, device="cpu")
+    deep = request.vision("patch_embed_hidden_size", default=channels(request) * patch * patch)
+    values = noise((request.batch, high * wide, deep), request.dtype)
+    named = {"flattened_patches": torch.cat([places, values], dim=-1)}
+    if "input_ids" not in request.taken:
+        named["attention_mask"] = filled((request.batch, high * wide), 1)
+    return named
+
+
+def rows(request: Request) -> dict[str, torch.Tensor]:
+    """The patches of images as a vision encoder alone gets them, under the name it has for them, and a grid."""
+    name = "hidden_states" if "hidden_states" in request.taken else "pixel_values"
+    named = patches(request, name, "grid_thw", 1)
+    if "merge_sizes" in request.taken:
+        merge = request.vision("spatial_merge_size", "merge_size", default=1)
+        named["merge_sizes"] = filled((request.batch,), merge)
+    return named
+
+
+def placed(request: Request) -> dict[str, torch.Tensor]:
+    """Images as (batch, patches, channels · patch²), and the (column, row) of each patch.
+
+    Squares of `pooling_kernel_size` patches become one token, so they fill the image.
+    """
+    patch = int(request.vision("patch_size", default=16))
+    pool = int(request.vision("pooling_kernel_size", default=1))
+    high, wide = (max(side // (patch * pool), 1) * pool for side in size(request))
+    cells = [[column, row] for row in range(high) for column in range(wide)]
+    name = next(one for one in ("pixel_position_ids", "image_position_ids") if one in request.taken)
+    return {
+        "pixel_values": noise((request.batch, high * wide, channels(request) * patch * patch), request.dtype),
+        name: torch.tensor([cells] * request.batch, dtype=torch.int64, device="cpu"),
+    }

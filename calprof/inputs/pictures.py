@@ -1,0 +1,33 @@
+"""How large a configuration's pictures are: channels, height and width, frames."""
+
+from __future__ import annotations
+
+from calprof.inputs.request import Request, pair
+
+DEFAULT_SIZE = 224
+DEFAULT_FRAMES = 8
+
+
+def channels(request: Request) -> int:
+    """How many colour channels the vision part reads."""
+    found = request.vision("num_channels", "in_channels", "in_chans", "image_channels", "num_image_channels")
+    return found if isinstance(found, int) else 3
+
+
+def size(request: Request) -> tuple[int, int]:
+    """Height and width: the caller's, the configuration's, or 224."""
+    if request.image_size:
+        return request.image_size
+    high, wide = pair(request.vision("image_size", "img_size", "input_image_size"), DEFAULT_SIZE)
+    patch, scale = request.vision("patch_size"), request.whole("scale_factor", "downsample_ratio", "downsample_factor")
+    if isinstance(patch, int) and isinstance(scale, int):
+        # Squares of scale x scale patches are joined into one token, so they must fill the image.
+        step = patch * scale
+        high, wide = max(high // step, 1) * step, max(wide // step, 1) * step
+    return high, wide
+
+
+def frames(request: Request) -> int:
+    """How many frames a video has: the caller's, the configuration's, or 8."""
+    found = request.frames or request.vision("num_frames", "frames_per_clip", "seg_num_frames")
+    return found if isinstance(found, int) else DEFAULT_FRAMES

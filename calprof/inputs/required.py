@@ -1,0 +1,122 @@
+"""What a forward takes besides text, sight and sound: embeddings, queries, prompts, states, regions."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+import torch
+
+from calprof.inputs.pictures import channels, size
+from calprof.inputs.request import Request
+from calprof.inputs.text import random_ids
+from calprof.inputs.traits import config_vocabulary
+from calprof.inputs.values import filled, noise
+
+DEFAULT_LENGTH = 128
+REGIONS = 36
+CLASSES = 3
+
+
+def required(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The arguments without a default that nothing in `named` stands for, and those that go with them."""
+    made: dict[str, torch.Tensor] = {}
+    for name, parameter in request.taken.items():
+        if name in named or (parameter.default is not inspect.Parameter.empty and name not in EXPECTED):
+            continue
+        builder = BUILDERS.get(name) or next((make for end, make in ENDINGS if name.endswith(end)), None)
+        if builder is not None:
+            made[name] = builder(request)
+    if "query_embeds" in made and "encoder_hidden_states" in request.taken:
+        wide = request.whole("encoder_hidden_size", "hidden_size", default=1)
+        made["encoder_hidden_states"] = noise((request.batch, length(request), wide), request.dtype)
+    return made
+
+
+def length(request: Request) -> int:
+    """How many tokens a text has: the caller's number, or 128."""
+    return request.seq or DEFAULT_LENGTH
+
+
+def tokens(request: Request) -> torch.Tensor:
+    """(batch, length) token ids."""
+    return random_ids(request.config, config_vocabulary(request.config), (request.batch, length(request)))
+
+
+def embeddings(request: Request) -> torch.Tensor:
+    """(batch, length, width) vectors in place of embedded tokens."""
+    wide = request.whole("hidden_size", "d_model", "embed_dim", default=1)
+    return noise((request.batch, length(request), wide), request.dtype)
+
+
+def latents(request: Request) -> torch.Tensor:
+    """(batch, width, frames) vectors that a decoder of sound starts from."""
+    wide = request.whole("latent_dim", "hidden_size", default=1)
+    return noise((request.batch, wide, length(request)), request.dtype)
+
+
+def picture(request: Request) -> torch.Tensor:
+    """(batch, channels, height, width) values."""
+    return noise((request.batch, channels(request), *size(request)), request.dtype)
+
+
+def context(request: Request) -> torch.Tensor:
+    """(batch, length, width · layers) states of several layers of another model, side by side."""
+    wide = request.whole("hidden_size", default=1) * len(request.whole("target_layer_ids", default=(0,)))
+    return noise((request.batch, length(request), wide), request.dtype)
+
+
+def task(request: Request) -> torch.Tensor:
+    """(batch, length) values of a task written as text."""
+    return noise((request.batch, int(request.whole("task_seq_len", default=77))), request.dtype)
+
+
+def state(request: Request) -> torch.Tensor:
+    """(batch, size) values of a robot's joints."""
+    return noise((request.batch, request.whole("max_state_dim", default=1)), request.dtype)
+
+
+def regions(request: Request) -> torch.Tensor:
+    """(batch, regions, width) features of what a detector found in an image."""
+    return noise((request.batch, REGIONS, request.whole("visual_feat_dim", default=1)), request.dtype)
+
+
+def boxes(request: Request) -> torch.Tensor:
+    """(batch, regions, 4) corners of what a detector found in an image."""
+    return noise((request.batch, REGIONS, request.whole("visual_pos_dim", default=4)), request.dtype)
+
+
+def class_tokens(request: Request) -> torch.Tensor:
+    """(batch · classes, length) token ids of the names of the classes to find."""
+    shape = (request.batch * CLASSES, length(request))
+    return random_ids(request.config, config_vocabulary(request.config), shape)
+
+
+def class_mask(request: Request) -> torch.Tensor:
+    """(batch · classes, length) ones."""
+    return filled((request.batch * CLASSES, length(request)), 1)
+
+
+def class_counts(request: Request) -> torch.Tensor:
+    """(batch,) numbers of classes."""
+    return filled((request.batch,), CLASSES)
+
+
+def mask(request: Request) -> torch.Tensor:
+    """(batch, length) ones."""
+    return filled((request.batch, length(request)), 1)
+
+
+# Arguments that have a default but are refused if they keep it.
+EXPECTED = ("visual_feats", "visual_pos", "image")
+
+Builder = Callable[[Request], torch.Tensor]
+BUILDERS: dict[str, Builder] = {
+    "inputs": tokens, "latents": latents, "prompt_pixel_values": picture, "prompt_masks": picture, "image": picture,
+    "context_hidden_states": context, "task_inputs": task, "state": state, "visual_feats": regions,
+    "visual_pos": boxes, "classes_input_ids": class_tokens, "classes_attention_mask": class_mask,
+    "classes_structure": class_counts,
+}  # fmt: skip
+ENDINGS: tuple[tuple[str, Builder], ...] = (
+    ("_input_ids", tokens), ("_embeds", embeddings), ("hidden_states", embeddings), ("_mask", mask),
+)  # fmt: skip

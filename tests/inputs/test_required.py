@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import torch
+import transformers as hf
+from inputs import tiny
+
+from calprof.inputs.configs import from_config
+
+
+def test_a_vision_encoder_alone_gets_rows_of_patches_and_a_grid() -> None:
+    config = tiny.qwen2_vl().config.vision_config
+    model = hf.models.qwen2_vl.modeling_qwen2_vl.Qwen2VisionTransformerPretrainedModel(config).eval()
+    made = from_config(model, batch=2, image_size=(42, 70))
+    assert made.kwargs["grid_thw"].tolist() == [[1, 6, 10]] * 2
+    assert made.kwargs["hidden_states"].shape == (2 * 6 * 10, 3 * 2 * 7 * 7)
+    assert tiny.run(model, made).pooler_output.shape == (2 * 15, 24)
+
+
+def test_patches_with_their_places_fill_whole_squares() -> None:
+    config = hf.Gemma4VisionConfig(
+        hidden_size=24, intermediate_size=20, num_hidden_layers=1, num_attention_heads=3, num_key_value_heads=3,
+        head_dim=8, patch_size=5, pooling_kernel_size=2, position_embedding_size=32,
+    )  # fmt: skip
+    model = tiny.build(hf.Gemma4VisionModel, config)
+    made = from_config(model, batch=2, image_size=(21, 33))
+    assert made.kwargs["pixel_values"].shape == (2, 4 * 6, 3 * 5 * 5)
+    assert made.kwargs["pixel_position_ids"][1, -1].tolist() == [5, 3]
+    assert tiny.run(model, made).last_hidden_state.shape == (2 * 2 * 3, 24)
+
+
+def test_regions_of_a_detector_come_with_their_boxes() -> None:
+    config = hf.LxmertConfig(
+        vocab_size=300, hidden_size=12, num_attention_heads=2, intermediate_size=20, l_layers=1, x_layers=1,
+        r_layers=1, visual_feat_dim=7, max_position_embeddings=32,
+    )  # fmt: skip
+    model = tiny.build(hf.LxmertModel, config)
+    made = from_config(model, batch=2, seq=11)
+    assert made.kwargs["visual_feats"].shape == (2, 36, 7)
+    assert made.kwargs["visual_pos"].shape == (2, 36, 4)
+    assert tiny.run(model, made).language_output.shape == (2, 11, 12)
+
+
+def test_queries_come_with_what_they_attend_to() -> None:
+    config = hf.Blip2QFormerConfig(
+        vocab_size=300, hidden_size=12, num_hidden_layers=2, num_attention_heads=2, intermediate_size=20,
+        encoder_hidden_size=10,
+    )  # fmt: skip
+    model = tiny.build(hf.Blip2QFormerModel, config)
+    made = from_config(model, batch=2, seq=5)
+    assert made.kwargs["query_embeds"].shape == (2, 5, 12)
+    assert made.kwargs["encoder_hidden_states"].shape == (2, 5, 10)
+    assert tiny.run(model, made).last_hidden_state.shape == (2, 5, 12)
+
+
+def test_bytes_go_in_under_the_name_the_model_has_for_them() -> None:
+    config = hf.PerceiverConfig(
+        vocab_size=262, d_model=16, d_latents=20, num_latents=7, num_blocks=1, num_self_attends_per_block=1,
+        num_self_attention_heads=2, num_cross_attention_heads=2, max_position_embeddings=31,
+    )  # fmt: skip
+    model = tiny.build(hf.PerceiverForMaskedLM, config)
+    made = from_config(model, batch=2, seq=31)
+    assert made.kwargs["inputs"].dtype == torch.int64
+    assert tiny.run(model, made).logits.shape == (2, 31, 262)
