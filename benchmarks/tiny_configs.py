@@ -22,12 +22,12 @@ _DEPTH_KEPT = re.compile(r"feat_extract|conv_layers|first_k|kv_shared|dense_laye
 _WIDTH = re.compile(
     r"(^d_latents$|hidden_size|hidden_dim|hidden_sizes|embed_dim|embedding_size|embedding_dim|intermediate_size|ffn|d_model|"
     r"d_ff|d_kv|d_inner|n_embd|n_inner|width|channels|_dim$|_dims$|^dim$|^dims$|_rank$|head_size|mlp_size|"
-    r"expand_size|neck_hidden|inner_dim|rotary_dim|upsample_groups)"
+    r"expand_size|neck_hidden|num_filters|n_filters|adapter_input_size|inner_dim|rotary_dim|upsample_groups)"
 )  # fmt: skip
 _WIDTH_KEPT = re.compile(
     r"^(num_channels|in_channels|in_chans|image_channels|audio_channels|num_input_channels|"
     r"num_image_channels|out_channels|input_channels|num_codebooks|state_dim|act_dim|input_dim|vocab_size|"
-    r"feature_extraction_channels|target_dim)$|ratio|multiplier|factor|time_embed_dim|_token_dim"
+    r"feature_extraction_channels|target_dim|base_channels)$|ratio|multiplier|factor|time_embed_dim|_token_dim"
 )
 _EXPERTS = re.compile(r"^(num_experts|num_local_experts|n_routed_experts|moe_num_experts|num_routed_experts|"
                       r"expert_num|n_experts|num_moe_experts)$")  # fmt: skip
@@ -35,10 +35,11 @@ _GROUPS = {"n_group": 2, "topk_group": 1, "num_expert_group": 2}
 _CHOSEN = re.compile(r"^(num_experts_per_tok|moe_k|moe_topk|top_k_experts|num_experts_per_token|experts_per_token|"
                      r"moe_top_k|moe_router_topk)$")  # fmt: skip
 _SENSED = ("image_token_id", "image_token_index", "video_token_id", "video_token_index", "audio_token_id", "audio_token_index")
-_MISSING = {"prediction_length": 24, "attn_layer_indices": [1], **dict.fromkeys(_SENSED)}
+_MISSING = {"prediction_length": 24, "attn_layer_indices": [1], "vocab_size": 64, "n_routed_experts": 16,
+            **dict.fromkeys(_SENSED)}  # fmt: skip
 # Fields that say which layers are of another kind, or which share what others compute.
 _KEPT_SMALL = {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1,
-               "num_kv_shared_layers": 0, "cross_attention_layers": [1]}  # fmt: skip
+               "num_kv_shared_layers": 0, "mm_tokens_per_image": 4, "frames_per_clip": 8, "cross_attention_layers": [1]}  # fmt: skip
 _TOKEN = re.compile(r"(_token_id|_token_index|_token_ids|_patch_id|_tokens_id)$|^(image_token|video_token)_")
 
 
@@ -54,16 +55,39 @@ def candidates(config_class: type[Any]) -> Iterator[tuple[str, Any]]:
     """
     default = config_class()
     for factor in FACTORS:
-        try:
-            yield f"widths / {factor}", small(default, factor)
-        except Exception as error:  # a check in the configuration's own class
-            yield f"widths / {factor}", error
+        for sections in (False, True) if factor == FACTORS[0] else (False,):
+            word = f"widths / {factor}" + ", rotary sections" * sections
+            try:
+                yield word, small(default, factor, sections)
+            except Exception as error:  # a check in the configuration's own class
+                yield word, error
     yield "default", default
 
 
-def small(config: Any, factor: int = FACTORS[0]) -> Any:
-    """Returns a configuration like `config`, with two layers in each stack and widths divided by `factor`."""
-    return type(config)(**shrunk(config, factor, _identities(config)))
+def small(config: Any, factor: int = FACTORS[0], sections: bool = False) -> Any:
+    """Returns a configuration like `config`, with two layers in each stack and widths divided by `factor`.
+
+    With `sections` a rotary embedding of text is told how to share a head among time, height and width; some
+    models have a constant for it in their code that only fits their own width.
+    """
+    settings = shrunk(config, factor, _identities(config))
+    if sections:
+        for part in (settings, *(vars(value) for value in settings.values() if hasattr(value, "to_dict"))):
+            _add_sections(config, part)
+    return type(config)(**settings)
+
+
+def _add_sections(config: Any, part: dict[str, Any]) -> None:
+    """Adds sections that fill half a head to the rotary settings of a text model, if it has any."""
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    heads = part.get("num_attention_heads") or getattr(text, "num_attention_heads", None)
+    width = part.get("hidden_size")
+    if "rope_parameters" not in part or not heads or not width:
+        return
+    rotary = dict(part["rope_parameters"] or {"rope_type": "default", "rope_theta": 10000.0})
+    half = int((part.get("head_dim") or width // heads) * rotary.get("partial_rotary_factor", 1)) // 2
+    third = 3 * half // 8
+    part["rope_parameters"] = {**rotary, "mrope_section": [half - 2 * third, third, third]}
 
 
 def shrunk(config: Any, factor: int, ids: Mapping[Any, int]) -> dict[str, Any]:
@@ -89,10 +113,15 @@ def shrunk(config: Any, factor: int, ids: Mapping[Any, int]) -> dict[str, Any]:
 
 def _pointers(held: Mapping[str, Any]) -> dict[str, Any]:
     """Lists of layers by number, with every number below the depth."""
+    layers = {
+        name: type(value)(max(min(one, 1), -2) for one in value)
+        for name, value in held.items()
+        if name.endswith("_feature_layers") and isinstance(value, (list, tuple)) and _whole(value)
+    }
     depth = next((held[name] for name in ("num_hidden_layers", "depth", "num_layers", "n_layers") if type(held.get(name)) is int), None)
     if depth is None:
-        return {}
-    return {
+        return layers
+    return layers | {
         name: type(value)(min(one, depth - 1) for one in value)
         for name, value in held.items()
         if name.endswith(("_indices", "_indexes")) and name != "out_indices" and isinstance(value, (list, tuple))
@@ -102,8 +131,14 @@ def _pointers(held: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fill_squares(held: Mapping[str, Any]) -> None:
     """Sets the image to a whole number of the squares of patches that become one token."""
-    vision, scale = held.get("vision_config"), held.get("downsample_factor") or held.get("scale_factor")
+    vision, scale = held.get("vision_config"), next(
+        (held[name] for name in ("downsample_factor", "scale_factor", "pixel_shuffle_factor") if held.get(name)), None
+    )
     size, patch = getattr(vision, "image_size", None), getattr(vision, "patch_size", None)
+    shuffle = getattr(vision, "pixel_shuffle_ratio", None)
+    if shuffle is not None and hasattr(vision, "intermediate_size"):
+        vision.intermediate_size = int(vision.hidden_size / shuffle**2)
+        vision.projector_input_dim = vision.projector_output_dim = vision.vision_output_dim = vision.projector_input_dim
     if type(scale) is type(size) is type(patch) is int and size % (scale * patch):
         vision.image_size = max(size // (scale * patch), 1) * scale * patch
 
@@ -127,6 +162,13 @@ def _layers(config: Any, held: Mapping[str, Any]) -> dict[str, Any]:
     chosen = (chosen + [layer for layer in range(depth) if layer not in chosen])[: max(len(chosen), 2)]
     if name not in held:
         return {}
+    if held.get("layer_types", ()) is None:
+        lists["layer_types"] = ["full_attention"] * depth
+    for key in ("layer_types", "layers_block_type"):
+        only = {*lists.get(key, ())}
+        if only and only <= {"mamba", "linear_attention"}:
+            # A cache of states alone is refused by models that expect attention in some layer.
+            lists[key] = ["attention" if "mamba" in only else "full_attention", *lists[key][1:]]
     return {name: len(chosen), **{key: type(value)(value[layer] for layer in sorted(chosen)) for key, value in lists.items()}}
 
 
@@ -138,7 +180,10 @@ def _heads(held: Mapping[str, Any]) -> dict[str, Any]:
     width = next((held[name] for name in ("hidden_size", "d_model", "embed_dim") if type(held.get(name)) is int), None)
     if width is None or width % 4 or held.get("head_dim") is not None:
         return {}
-    settings = {
+    heads = held.get("num_attention_heads")
+    if "head_dim" in held and type(heads) is int and heads > 0 and width % (4 * heads) == 0:
+        return {"head_dim": width // heads}
+    settings: dict[str, Any] = {
         name: next(fewer for fewer in range(held[name], 0, -1) if width % (4 * fewer) == 0)
         for name in ("num_attention_heads", "num_heads", "attention_heads", "n_heads")
         if type(held.get(name)) is int and held[name] > 0 and width % (4 * held[name])

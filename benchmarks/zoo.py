@@ -59,7 +59,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--group", help="only this group: a torchvision task, or causal LM")
     parser.add_argument("--limit", type=int, help="so many models of each source, evenly spread over its list")
     parser.add_argument("--variant", choices=["default", "reduced"], default="default",
-                        help="transformers: default configurations, or cut to two layers")  # fmt: skip
+                        help="transformers: default configurations, or cut to four layers")  # fmt: skip
     parser.add_argument("--timeout", type=int, default=300, help="seconds for one model")
     parser.add_argument("--output", type=Path, default=Path("zoo.jsonl"))
     parser.add_argument("--resume", action="store_true", help="go on with the models that --output lacks")

@@ -19,6 +19,9 @@ _DEPTHS = ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_la
            "num_encoder_layers", "num_decoder_layers", "depth", "speech_encoder_layers")  # fmt: skip
 
 
+_LAYERS = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One model of a zoo; `group` is its task."""
@@ -65,21 +68,22 @@ def transformers() -> list[Entry]:
 
 
 def reduced(config: Any) -> dict[str, Any]:
-    """Returns the settings that cut every stack of layers, nested ones included, to two."""
+    """Returns the settings that cut every stack of layers, nested ones included, to four: hybrids have one attention
+    layer in as many."""
     settings: dict[str, Any] = {}
     for name, value in config.to_dict().items():
         part = getattr(config, name, None)
         if hasattr(part, "to_dict"):
             settings |= {f"{name}.{inner}": depth for inner, depth in reduced(part).items()}
-        elif name in _DEPTHS and type(value) is int and value > 2:
-            settings[name] = 2
+        elif name in _DEPTHS and type(value) is int and value > _LAYERS:
+            settings[name] = _LAYERS
     return settings
 
 
 def refused_by_itself(entry: Entry, variant: str, detail: str, largest: int = 400_000_000) -> str:
     """Returns why the model's own forward refuses the same input with real weights; empty if it does not.
 
-    A model of more than `largest` parameters is tried at two layers, and then it is its own refusal only if
+    A model of more than `largest` parameters is tried at reduced depth, and then it is its own refusal only if
     that fails with the same words.
     """
     for options in (None, reduced) if variant == "default" else (reduced,):

@@ -23,7 +23,8 @@ __all__ = [
 
 _HOMES = {
     "CONVENTIONS": "conventions", "Convention": "conventions", "Cost": "work", "FlopProfiler": "api",
-    "Passes": "cost.training", "Profile": "result", "Work": "work", "calculate_flops": "api", "calculate_flops_hf": "named",
+    "Passes": "cost.training", "Profile": "result", "Work": "work", "calculate_flops": "api",
+    "calculate_flops_hf": "named",
     "formula": "ops.registry", "profile": "api", "profile_by_name": "named",
     "Step": "steps", "profile_step": "steps",
 }  # fmt: skip

@@ -156,7 +156,9 @@ def profile(
             verification = compare(prof.recording, lambda: run(*spare[0], **spare[1]), model)
     subject = subject_of(unwrapped(model), inputs.args, inputs.kwargs) if forward_mode == "forward" else None
     recording = prof.recording if mode is None else prof.recording.with_notes(mode.assumed)
-    return Profile(recording, prof.convention, prof.kind, inputs.description, subject=subject, verification=verification)
+    return Profile(
+        recording, prof.convention, prof.kind, inputs.description, subject=subject, verification=verification
+    )
 
 
 @kept_random()
@@ -291,7 +293,8 @@ def _method(model: torch.nn.Module, forward_mode: str) -> Any:
         return model
     method = getattr(model, forward_mode, None) if isinstance(forward_mode, str) else None
     if not callable(method):
-        raise ValueError(f"forward_mode {forward_mode!r} is no method of {type(model).__name__}; try 'forward' or 'generate'")
+        kind = type(model).__name__
+        raise ValueError(f"forward_mode {forward_mode!r} is no method of {kind}; try 'forward' or 'generate'")
     return method
 
 

@@ -49,6 +49,7 @@ def profile_by_name(
     convention: str | Convention = "arithmetic",
     train_mode: bool = False,
     training: str | None = None,
+    verify: bool = False,
     progress: bool | None = None,
 ) -> Profile:
     """Builds a model by name without weights, runs one forward on shapes alone, and returns what it cost.
@@ -79,6 +80,7 @@ def profile_by_name(
         convention: As in `profile`.
         train_mode: As in `profile`.
         training: As in `profile`.
+        verify: As in `profile`.
         progress: Whether to show progress bars; by default on a terminal.
 
     Raises:
@@ -96,7 +98,7 @@ def profile_by_name(
     shown = wanted(progress)
     run = {
         "forward_mode": forward_mode, "ignore_modules": ignore_modules, "convention": convention,
-        "train_mode": train_mode, "training": training,
+        "train_mode": train_mode, "training": training, "verify": verify,
     }  # fmt: skip
     kind = _dtype(dtype)
     with bar(f"Building {blueprint.label}", None, shown):

@@ -90,9 +90,9 @@ class Causal(nn.Module):
 
 def test_electra_prices_a_real_bert_as_the_published_script():
     """The script's block formula times layers, with the `* h` its attention layer norm lacks."""
-    for h, l, s, heads, i in ((64, 3, 16, 4, 256), (128, 2, 32, 2, 512)):
+    for h, layers, s, heads, i in ((64, 3, 16, 4, 256), (128, 2, 32, 2, 512)):
         config = BertConfig(
-            hidden_size=h, num_hidden_layers=l, num_attention_heads=heads, intermediate_size=i, vocab_size=31,
+            hidden_size=h, num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=i, vocab_size=31,
             attn_implementation="eager",
         )  # fmt: skip
         model = BertModel(config, add_pooling_layer=False)
@@ -103,7 +103,7 @@ def test_electra_prices_a_real_bert_as_the_published_script():
             + 2 * h * h + h + 4 * h + h + 5 + 2 * h * i + 8 * i + i + 2 * h * i + h + 4 * h + h + 5 * h
         )  # fmt: skip
         missing = 5 * (h - 1)
-        assert prof.flops == (block + missing) * s * l
+        assert prof.flops == (block + missing) * s * layers
 
 
 @pytest.mark.parametrize("name", ["flops", "", "Arithmetic", "matmul-half"])
@@ -113,7 +113,7 @@ def test_unknown_names(name):
 
 
 def test_bad_conventions():
-    with pytest.raises(ValueError, match="'macs' ?|no kind"):
+    with pytest.raises(ValueError, match=r"'macs'"):
         Convention("mine", {"macs": 1})
     with pytest.raises(ValueError, match="-1"):
         Convention("mine", {"mac": -1})
@@ -126,7 +126,7 @@ def test_bad_work():
         Work(macs=1)
     with pytest.raises(ValueError, match="negative"):
         Work(mac=-1)
-    with pytest.raises(TypeError, match="1.5"):
+    with pytest.raises(TypeError, match=r"1\.5"):
         Work(mac=1.5)
     with pytest.raises(KeyError):
         NOTHING["flops"]

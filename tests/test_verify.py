@@ -228,3 +228,12 @@ def test_differences_without_a_reason_are_not_explained():
     found = Verification(3, 2, 1, (Difference("a", 3, 2),))
     assert not found.agrees and not found.explained
     assert "a: 3 MACs here, 2 MACs there" in str(found)
+
+
+def test_an_op_that_shares_a_kernels_name_is_not_taken_for_it():
+    # `bitsandbytes` has a `matmul`, too.
+    branch, x = torch.tensor(True), torch.randn(3, 5)
+    found = verified(lambda: torch.cond(branch, lambda x: x @ x.t(), lambda x: (x @ x.t()) @ (x @ x.t()), (x,)))
+    # The dispatcher's counter takes the larger branch of the two.
+    (row,) = found.differences
+    assert (row.macs, row.reason) == (45, "") and row.dispatcher_macs > 45

@@ -123,13 +123,13 @@ def _is_ours(error: Exception) -> bool:
 @click.version_option(__version__)
 @click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 def cli() -> None:
-    r"""FLOPs, MACs and parameters of a PyTorch model, from one forward.
+    """FLOPs, MACs and parameters of a PyTorch model, from one forward.
 
     \b
     calprof resnet50                         profile a torchvision model
     calprof resnet50 --depth 2 --train       two levels of modules, with the backward pass
     calprof resnet50 --json - --convention matmul
-    """
+    """  # noqa: D301
 
 
 def main() -> None:

@@ -50,6 +50,7 @@ _ROWS = 120
 @click.option("--ops-csv", "ops_file", metavar="FILE", help="Write one line per op as CSV.")
 @click.option("--markdown", is_flag=True, help="Print Markdown.")
 @click.option("--quiet", is_flag=True, help="Print the totals in one line.")
+@click.option("--verify", is_flag=True, help="Run once more under PyTorch's own counter and say where it differs.")
 @click.option("--compare", is_flag=True, help="Print published formulas beside what ran, and why they differ.")
 def command(
     model: str,
@@ -86,6 +87,8 @@ def command(
         print_comparison(comparison)
     elif quiet:
         click.echo(one_line(prof, training))
+        if prof.verification is not None:
+            click.echo(str(prof.verification))
     elif markdown:
         click.echo(to_markdown(prof, training, depth=depth, sort=sort, top=top), nl=False)
     else:

@@ -10,7 +10,7 @@ from torch import nn
 from calprof.inputs.arguments import Inputs, phrase
 from calprof.inputs.heads import model_class
 from calprof.inputs.images import pixels, videos
-from calprof.inputs.placeholders import place, placeholders
+from calprof.inputs.placeholders import has_placeholders, place, placeholders
 from calprof.inputs.request import Request
 from calprof.inputs.required import required
 from calprof.inputs.series import series, trajectory
@@ -19,6 +19,7 @@ from calprof.inputs.sound import features, waveform
 from calprof.inputs.text import decoder_ids, describe_tokens, random_ids
 from calprof.inputs.traits import (
     check_length,
+    class_name,
     config_vocabulary,
     forward_parameters,
     main_input,
@@ -62,7 +63,7 @@ def from_config(
     named = _senses(request)
     if "qformer_input_ids" in request.taken:
         named.update(_queries(request))
-    if "input_ids" in request.taken and "input_ids" not in named:
+    if "input_ids" in request.taken and "input_ids" not in named and not _heard_instead(request, named):
         named.update(_text(request, named))
     if "decoder_input_ids" in request.taken:
         length = request.seq or _length(request)
@@ -142,7 +143,7 @@ def _text(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.T
     if is_model:
         check_length(request.model, length)
     shape: tuple[int, ...] = (request.batch, length)
-    if _class_name(request).endswith("ForMultipleChoice"):
+    if class_name(request.model).endswith("ForMultipleChoice"):
         shape = (request.batch, 2, length)
     ids, kinds = random_ids(request.config, rows, shape), filled(shape, 0)
     found = placeholders(request, named)
@@ -163,6 +164,12 @@ def _text(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.T
     return text
 
 
+def _heard_instead(request: Request, named: dict[str, torch.Tensor]) -> bool:
+    """Whether the encoder of an encoder-decoder model reads sound in the place of tokens."""
+    sound = request.main in ("input_features", "input_values") and request.main in named
+    return sound and "decoder_input_ids" in request.taken and not has_placeholders(request.config)
+
+
 def _rows(request: Request) -> int | None:
     """How many token ids both the configuration and the embedding know: a sound decoder's may be another."""
     stated = config_vocabulary(request.config)
@@ -178,11 +185,6 @@ def _queries(request: Request) -> dict[str, torch.Tensor]:
         "qformer_input_ids": random_ids(request.config.qformer_config, rows, shape),
         "qformer_attention_mask": filled(shape, 1),
     }
-
-
-def _class_name(request: Request) -> str:
-    model = unwrapped(request.model)
-    return model.__name__ if isinstance(model, type) else type(model).__name__
 
 
 def description_of(kwargs: dict[str, torch.Tensor]) -> str:

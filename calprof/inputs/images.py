@@ -7,6 +7,7 @@ import torch
 from calprof.inputs.patches import flattened, gridded, numbered, padded, patches, placed, rows, strip
 from calprof.inputs.pictures import channels, frames, size
 from calprof.inputs.request import Request, pair
+from calprof.inputs.traits import class_name
 from calprof.inputs.values import filled, noise
 
 # Vision towers of one image size, which never look at the sizes of the images.
@@ -20,7 +21,9 @@ def pixels(request: Request) -> dict[str, torch.Tensor]:
             return layout(request)
     height, width = size(request)
     shape: tuple[int, ...] = (request.batch, channels(request), height, width)
-    if request.main == "pixel_values" and _is_video(request):
+    if class_name(request.model).endswith("ForKeypointMatching"):
+        shape = (request.batch, 2, *shape[1:])
+    elif _is_video(request):
         shape = (request.batch, frames(request), *shape[1:])
     return {"pixel_values": noise(shape, request.dtype)}
 
@@ -29,6 +32,8 @@ def _is_video(request: Request) -> bool:
     """Whether `pixel_values` are the frames of a video."""
     if "pixel_values_videos" in request.taken:
         return False
+    if request.main != "pixel_values":
+        return bool(request.vision("num_frames"))
     named = request.vision("num_frames") or request.whole("video_token_id", "video_token_index")
     return bool(request.frames or named)
 

@@ -6,6 +6,7 @@ from calprof.inputs.request import Request, pair
 
 DEFAULT_SIZE = 224
 DEFAULT_FRAMES = 8
+JOINED = ("scale_factor", "downsample_ratio", "downsample_factor", "pixel_shuffle_factor")
 
 
 def channels(request: Request) -> int:
@@ -19,9 +20,12 @@ def size(request: Request) -> tuple[int, int]:
     if request.image_size:
         return request.image_size
     high, wide = pair(request.vision("image_size", "img_size", "input_image_size"), DEFAULT_SIZE)
-    patch, scale = request.vision("patch_size"), request.whole("scale_factor", "downsample_ratio", "downsample_factor")
+    patch, scale = request.vision("patch_size"), request.whole(*JOINED)
+    windows = request.vision("num_windows")
+    scale = scale if isinstance(scale, int) else windows
     if isinstance(patch, int) and isinstance(scale, int):
-        # Squares of scale x scale patches are joined into one token, so they must fill the image.
+        # Squares of scale x scale patches are joined into one token, or all patches shared out among as many
+        # windows along each side, so they must fill the image.
         step = patch * scale
         high, wide = max(high // step, 1) * step, max(wide // step, 1) * step
     return high, wide

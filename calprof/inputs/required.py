@@ -22,7 +22,8 @@ def required(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torc
     """The arguments without a default that nothing in `named` stands for, and those that go with them."""
     made: dict[str, torch.Tensor] = {}
     for name, parameter in request.taken.items():
-        if name in named or (parameter.default is not inspect.Parameter.empty and name not in EXPECTED):
+        needless = parameter.default is not inspect.Parameter.empty and name not in EXPECTED
+        if name in named or (needless and (name != request.main or named)):
             continue
         builder = BUILDERS.get(name) or next((make for end, make in ENDINGS if name.endswith(end)), None)
         if builder is not None:

@@ -40,6 +40,12 @@ def unwrapped(model: Any) -> Any:
         model = inner
 
 
+def class_name(model: Any) -> str:
+    """Name of the class of a model, or of a class, wrappers looked through."""
+    inner = unwrapped(model)
+    return inner.__name__ if isinstance(inner, type) else type(inner).__name__
+
+
 def forward_parameters(model: Any) -> dict[str, inspect.Parameter]:
     """The named parameters of the forward of a model or model class, those of a wrapped model included."""
     forward = model.forward

@@ -43,7 +43,7 @@ _SELECTIONS = frozenset(
 _Built = TypeVar("_Built")
 
 
-class ShapesOnly(FakeTensorMode):  # type: ignore[no-untyped-call]
+class ShapesOnly(FakeTensorMode):
     """The fake mode in which small tensors made of known values stay real.
 
     Real and fake tensors mix: an operation with a fake operand has a fake result. A real tensor that is
@@ -88,7 +88,7 @@ class ShapesOnly(FakeTensorMode):  # type: ignore[no-untyped-call]
         # What PyTorch computes on the way to a shape knows no values either.
         self._inferring = True
         try:
-            out = super().__torch_dispatch__(func, types, args, kwargs)
+            out: Any = super().__torch_dispatch__(func, types, args, kwargs)
         finally:
             self._inferring = False
         routing.follow(func, args, out)

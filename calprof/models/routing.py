@@ -216,11 +216,12 @@ def _transposed(args: Any, dim: int) -> int:
 
 
 def _permuted(args: Any, dim: int) -> int:
-    return [each % args[0].dim() for each in args[1]].index(dim)
+    order = [int(each) % int(args[0].dim()) for each in args[1]]
+    return order.index(dim)
 
 
 def _unsqueezed(args: Any, dim: int) -> int:
-    return dim + (args[1] % (args[0].dim() + 1) <= dim)
+    return dim + int(args[1] % (args[0].dim() + 1) <= dim)
 
 
 _STARTS: dict[Any, Callable[[Any, Any], Any]] = {

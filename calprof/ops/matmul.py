@@ -49,7 +49,10 @@ def matmul(*args: Any, out: Any, **kwargs: Any) -> Cost:
     return product(batch * rows * left[-1] * columns, left, right)
 
 
-@define(FAMILY, "mm", "bmm", "mv", "dot", "vdot", "int_mm", "_int_mm", "_scaled_mm", "scaled_mm", "_scaled_mm_v2", "_spdirect_mm")
+@define(
+    FAMILY, "mm", "bmm", "mv", "dot", "vdot", "int_mm", "_int_mm", "_scaled_mm", "scaled_mm", "_scaled_mm_v2",
+    "_spdirect_mm",
+)  # fmt: skip
 def contraction(*args: Any, out: Shape, **kwargs: Any) -> Cost:
     """Each output element is a dot product over the first operand's last dimension."""
     left, right = tensors(args, kwargs)[:2]
@@ -79,7 +82,7 @@ def add_product(*args: Any, out: Shape, **kwargs: Any) -> Cost:
     `addbmm` also sums over the batch, which its dot products absorb. Scaling by alpha or beta other than
     one is a multiplication an element; beta 0 leaves the input, and its addition, out.
     """
-    added, left, right = tensors(args, kwargs)[:3]
+    left, right = tensors(args, kwargs)[1:3]
     scalars = [value for value in args if not isinstance(value, Shape)]
     beta = argument(scalars, kwargs, 0, "beta", 1)
     alpha = argument(scalars, kwargs, 1, "alpha", 1)

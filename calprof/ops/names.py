@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 _REFLECTED = frozenset(
-    "add sub mul div truediv floordiv mod pow matmul and or xor lshift rshift divmod".split()
-)
+    (
+        "add", "sub", "mul", "div", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift",
+        "rshift", "divmod",
+    )
+)  # fmt: skip
 _SPELLINGS = {
     "truediv": "div", "true_divide": "div", "divide": "div", "itruediv": "div", "floordiv": "floor_divide",
     "mod": "remainder", "invert": "bitwise_not", "and": "bitwise_and", "or": "bitwise_or",

@@ -64,7 +64,8 @@ def dispatch(run: Callable[[], Any], model: torch.nn.Module | None, recurrent: b
         try:
             run()
         except Exception as error:  # the forward ran before: what fails here is the counter, which is reported
-            return Dispatched(seen.counted, seen.missed, f"{type(error).__name__}: {error}")
+            message = f"{type(error).__name__}: {error}".splitlines()[0]
+            return Dispatched(seen.counted, seen.missed, message)
     return seen
 
 

@@ -1,4 +1,7 @@
-"""torchvision's published operations of every classification weight, at its own crop, to three decimals."""
+"""torchvision's published operations of every classification weight, at its own crop, to three decimals.
+
+One of each family runs always, all of them with `-m slow`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,14 @@ for name, weight in WEIGHTS:
     SIZES.setdefault((name, meta.transforms.keywords["crop_size"]), []).append(meta)
 
 
-@pytest.mark.parametrize(("name", "crop"), SIZES, ids=str)
+FAMILIES = {torchvision.models.get_model_builder(name).__module__: (name, crop) for name, crop in reversed(SIZES)}
+EVERY = [
+    pytest.param(*size, marks=() if size in FAMILIES.values() else pytest.mark.slow, id="-".join(map(str, size)))
+    for size in SIZES
+]
+
+
+@pytest.mark.parametrize(("name", "crop"), EVERY)
 def test_published_operations(name, crop):
     # GoogLeNet's published size is that of the network without its auxiliary classifiers.
     options = {"aux_logits": False} if name == "googlenet" else None
