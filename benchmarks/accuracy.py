@@ -54,7 +54,7 @@ def imported() -> None:
         with contextlib.suppress(ImportError):
             __import__(name)
     with contextlib.suppress(ImportError):
-        import deepspeed.profiling.flops_profiler
+        import deepspeed.profiling.flops_profiler  # noqa: F401
         import fvcore.nn  # noqa: F401
     import calprof  # noqa: F401
 

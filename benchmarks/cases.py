@@ -155,7 +155,7 @@ def unet() -> Built:
 
 
 def experts(model: str, config: str, eager: bool = False, **settings: Any) -> Callable[[], Built]:
-    """Returns what builds a mixture of experts; `eager` runs the experts one by one, in products the dispatcher knows."""
+    """Returns what builds a mixture of experts; `eager` runs them one by one, in products the dispatcher knows."""
 
     def build() -> Built:
         built, inputs = text(model, config, **settings)()

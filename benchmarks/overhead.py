@@ -44,7 +44,13 @@ DISTRIBUTIONS = dict.fromkeys(("torch", "torchvision", "transformers", *(peer.di
 CLOCKS = {"wall": perf_counter, "processor": process_time}
 SAMPLE = 0.02
 """Seconds that one sample of the plain forward takes at least; shorter forwards are repeated."""
-TINY = {"hidden_size": 64, "num_hidden_layers": 12, "num_attention_heads": 4, "intermediate_size": 256, "vocab_size": 1000}
+TINY = {
+    "hidden_size": 64,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 4,
+    "intermediate_size": 256,
+    "vocab_size": 1000,
+}
 MODELS: dict[str, Callable[[], Built]] = {
     "resnet50": vision("resnet50"),
     "vit_b_16": vision("vit_b_16"),
@@ -71,7 +77,12 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")
     imported()
-    result: dict[str, Any] = {"versions": versions(DISTRIBUTIONS), "machine": machine(), "clock": options.clock, "models": []}
+    result: dict[str, Any] = {
+        "versions": versions(DISTRIBUTIONS),
+        "machine": machine(),
+        "clock": options.clock,
+        "models": [],
+    }
     for name in [name for name in MODELS if re.search(options.match, name)]:
         row = apart(lambda name=name: measured(name, options.rounds, options.seconds, CLOCKS[options.clock]), 7200)
         result["models"].append(row)

@@ -160,12 +160,16 @@ PEERS = (
     Peer("calflops", "calflops", "MACs", calflops),
     Peer("DeepSpeed", "deepspeed", "MACs", deepspeed),
     Peer("FlopCounterMode", "torch", "FLOPs of products, halved", flop_counter),
-    Peer("fvcore", "fvcore", "flops of one multiply-add each, with those of norms and pooling", fvcore, fvcore_products),
+    Peer(
+        "fvcore", "fvcore", "flops of one multiply-add each, with those of norms and pooling", fvcore, fvcore_products
+    ),
     Peer("ptflops", "ptflops", "MACs, with elementwise operations", ptflops),
     Peer("ptflops aten", "ptflops", "MACs, with biases", ptflops_aten),
     Peer("thop", "thop", "MACs, with elementwise operations", thop),
     Peer("torchinfo", "torchinfo", "multiply-adds", torchinfo),
-    Peer("torch.profiler", "torch", "FLOPs, with those of add and mul, halved", torch_profiler, torch_profiler_products),
+    Peer(
+        "torch.profiler", "torch", "FLOPs, with those of add and mul, halved", torch_profiler, torch_profiler_products
+    ),
 )
 
 

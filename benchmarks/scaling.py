@@ -3,8 +3,8 @@
     python benchmarks/scaling.py                 # to results/scaling.json
     python benchmarks/scaling.py --quick         # a hundredth of the calls, printed only
 
-Each axis runs in a process of its own. A point is the processor time of the fastest of several runs; the slope is that of a straight
-line through the logarithms of the upper half of the axis, where the fixed cost of a profile no longer shows.
+Each axis runs in a process of its own. A point is the processor time of the fastest of several runs; the slope is
+that of a straight line through the logarithms of the upper half of the axis, where the fixed cost of a profile no longer shows.
 Memory is what a recording of a million calls holds at its peak: with every call alike, and with no two alike.
 """
 
@@ -109,7 +109,8 @@ def contexts(lengths: Sequence[int], repeats: int) -> list[Point]:
     """A profile of a Llama without storage, at growing lengths of its input."""
     model = llama(4096, 2, max(lengths))
     return [
-        (length, fastest(lambda length=length: calprof.profile(model, (1, length)).flops, repeats)) for length in lengths
+        (length, fastest(lambda length=length: calprof.profile(model, (1, length)).flops, repeats))
+        for length in lengths
     ]
 
 

@@ -52,7 +52,8 @@ def scaling(result: dict[str, Any]) -> str:
         )
     told = ["A slope of 1 is linear, of 0 flat. At its peak,"]
     told += [
-        f"a recording of {each['calls']:,} {'equal calls' if each['alike'] else 'calls no two of which are equal'} holds "
+        f"a recording of {each['calls']:,} "
+        f"{'equal calls' if each['alike'] else 'calls no two of which are equal'} holds "
         f"{each['traced'] / 1e6:.1f} MB{',' if each['alike'] else '.'}"
         for each in result["memory"]
     ]

@@ -18,7 +18,9 @@ _DEPTH = re.compile(
     r"(^|_)(n_?layers?|num_layers|num_hidden_layers|depth|layers|num_blocks|n_blocks|num_hidden_blocks|num_self_attends_per_block)$"
     r"|^(num_\w+_layers|num_\w+_blocks|\w+_num_layers|\w+_depth)$"
 )
-_DEPTH_KEPT = re.compile(r"feat_extract|conv_layers|first_k|kv_shared|dense_layers|num_mem_blocks|upsampl|stem|downsample")
+_DEPTH_KEPT = re.compile(
+    r"feat_extract|conv_layers|first_k|kv_shared|dense_layers|num_mem_blocks|upsampl|stem|downsample"
+)
 _WIDTH = re.compile(
     r"(^d_latents$|hidden_size|hidden_dim|hidden_sizes|embed_dim|embedding_size|embedding_dim|intermediate_size|ffn|d_model|"
     r"d_ff|d_kv|d_inner|n_embd|n_inner|width|channels|_dim$|_dims$|^dim$|^dims$|_rank$|head_size|mlp_size|"
@@ -34,12 +36,21 @@ _EXPERTS = re.compile(r"^(num_experts|num_local_experts|n_routed_experts|moe_num
 _GROUPS = {"n_group": 2, "topk_group": 1, "num_expert_group": 2}
 _CHOSEN = re.compile(r"^(num_experts_per_tok|moe_k|moe_topk|top_k_experts|num_experts_per_token|experts_per_token|"
                      r"moe_top_k|moe_router_topk)$")  # fmt: skip
-_SENSED = ("image_token_id", "image_token_index", "video_token_id", "video_token_index", "audio_token_id", "audio_token_index")
+_SENSED = (
+    "image_token_id",
+    "image_token_index",
+    "video_token_id",
+    "video_token_index",
+    "audio_token_id",
+    "audio_token_index",
+)
 _MISSING = {"prediction_length": 24, "attn_layer_indices": [1], "vocab_size": 64, "n_routed_experts": 16,
+            "n_shared_experts": 1, "mask_token_id": 4,
             **dict.fromkeys(_SENSED)}  # fmt: skip
 # Fields that say which layers are of another kind, or which share what others compute.
 _KEPT_SMALL = {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1,
-               "num_kv_shared_layers": 0, "mm_tokens_per_image": 4, "frames_per_clip": 8, "cross_attention_layers": [1]}  # fmt: skip
+               "num_kv_shared_layers": 0, "mm_tokens_per_image": 4, "frames_per_clip": 8,
+               "cross_attention_layers": [1]}  # fmt: skip
 _TOKEN = re.compile(r"(_token_id|_token_index|_token_ids|_patch_id|_tokens_id)$|^(image_token|video_token)_")
 
 
@@ -82,9 +93,11 @@ def _add_sections(config: Any, part: dict[str, Any]) -> None:
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     heads = part.get("num_attention_heads") or getattr(text, "num_attention_heads", None)
     width = part.get("hidden_size")
-    if "rope_parameters" not in part or not heads or not width:
+    if not hasattr(text, "rope_parameters") or not heads or not width:
         return
-    rotary = dict(part["rope_parameters"] or {"rope_type": "default", "rope_theta": 10000.0})
+    rotary = dict(
+        part.get("rope_parameters") or text.rope_parameters or {"rope_type": "default", "rope_theta": 10000.0}
+    )
     half = int((part.get("head_dim") or width // heads) * rotary.get("partial_rotary_factor", 1)) // 2
     third = 3 * half // 8
     part["rope_parameters"] = {**rotary, "mrope_section": [half - 2 * third, third, third]}
@@ -101,7 +114,12 @@ def shrunk(config: Any, factor: int, ids: Mapping[Any, int]) -> dict[str, Any]:
             settings[name] = type(value)(**shrunk(value, factor, ids))
         elif isinstance(value, list) and value and all(hasattr(one, "to_dict") for one in value):
             settings[name] = [type(one)(**shrunk(one, factor, ids)) for one in value]
-        elif declared.get(name, value) is not None or name == "rope_parameters" or value != fresh.get(name, value) or name in _MISSING:
+        elif (
+            declared.get(name, value) is not None
+            or name == "rope_parameters"
+            or value != fresh.get(name, value)
+            or name in _MISSING
+        ):
             found = _small(name, value, factor, ids)
             if found != value or value != fresh.get(name, value):
                 settings[name] = found
@@ -116,9 +134,16 @@ def _pointers(held: Mapping[str, Any]) -> dict[str, Any]:
     layers = {
         name: type(value)(max(min(one, 1), -2) for one in value)
         for name, value in held.items()
-        if name.endswith("_feature_layers") and isinstance(value, (list, tuple)) and _whole(value)
+        if name.endswith(("_feature_layers", "_feature_layer")) and isinstance(value, (list, tuple)) and _whole(value)
     }
-    depth = next((held[name] for name in ("num_hidden_layers", "depth", "num_layers", "n_layers") if type(held.get(name)) is int), None)
+    depth = next(
+        (
+            held[name]
+            for name in ("num_hidden_layers", "depth", "num_layers", "n_layers")
+            if type(held.get(name)) is int
+        ),
+        None,
+    )
     if depth is None:
         return layers
     return layers | {
@@ -131,8 +156,12 @@ def _pointers(held: Mapping[str, Any]) -> dict[str, Any]:
 
 def _fill_squares(held: Mapping[str, Any]) -> None:
     """Sets the image to a whole number of the squares of patches that become one token."""
-    vision, scale = held.get("vision_config"), next(
-        (held[name] for name in ("downsample_factor", "scale_factor", "pixel_shuffle_factor") if held.get(name)), None
+    vision, scale = (
+        held.get("vision_config"),
+        next(
+            (held[name] for name in ("downsample_factor", "scale_factor", "pixel_shuffle_factor") if held.get(name)),
+            None,
+        ),
     )
     size, patch = getattr(vision, "image_size", None), getattr(vision, "patch_size", None)
     shuffle = getattr(vision, "pixel_shuffle_ratio", None)
@@ -157,7 +186,10 @@ def _layers(config: Any, held: Mapping[str, Any]) -> dict[str, Any]:
         key: value for key, value in held.items()
         if isinstance(value, (list, tuple)) and len(value) == depth and not key.startswith("_")
     }  # fmt: skip
-    kinds = [tuple(str(value[layer]) for key, value in lists.items() if key.endswith(("_types", "_type"))) for layer in range(depth)]
+    kinds = [
+        tuple(str(value[layer]) for key, value in lists.items() if key.endswith(("_types", "_type")))
+        for layer in range(depth)
+    ]
     chosen = sorted({kinds.index(kind) for kind in kinds})
     chosen = (chosen + [layer for layer in range(depth) if layer not in chosen])[: max(len(chosen), 2)]
     if name not in held:
@@ -169,7 +201,10 @@ def _layers(config: Any, held: Mapping[str, Any]) -> dict[str, Any]:
         if only and only <= {"mamba", "linear_attention"}:
             # A cache of states alone is refused by models that expect attention in some layer.
             lists[key] = ["attention" if "mamba" in only else "full_attention", *lists[key][1:]]
-    return {name: len(chosen), **{key: type(value)(value[layer] for layer in sorted(chosen)) for key, value in lists.items()}}
+    return {
+        name: len(chosen),
+        **{key: type(value)(value[layer] for layer in sorted(chosen)) for key, value in lists.items()},
+    }
 
 
 def _heads(held: Mapping[str, Any]) -> dict[str, Any]:
@@ -269,7 +304,9 @@ def _identities(config: Any) -> dict[Any, int]:
     for part in parts(config):
         for name, value in _fields(part).items():
             if _TOKEN.search(name):
-                found.update(one for one in (value if isinstance(value, (list, tuple)) else [value]) if type(one) is int)
+                found.update(
+                    one for one in (value if isinstance(value, (list, tuple)) else [value]) if type(one) is int
+                )
             if name == "vocab_size" and type(value) is int and value > 64:
                 sizes.append(value)
     size = min(sizes)

@@ -193,9 +193,7 @@ def summary(rows: list[dict[str, Any]]) -> str:
         exact = sum(row["status"] == EXACT for row in run)
         odd = sum(bool(row["uncounted"]) for row in run)
         label = f"{source} {group}".strip()
-        lines.append(
-            f"| {label} | {len(able)} | {share(len(run), len(able))} | {share(exact, len(run))} | {odd} |"
-        )
+        lines.append(f"| {label} | {len(able)} | {share(len(run), len(able))} | {share(exact, len(run))} | {odd} |")
     for row in rows:
         name = f"{row['source']}:{row['name']}"
         if row["status"] == FAILED:

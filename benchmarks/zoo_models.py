@@ -68,11 +68,10 @@ def transformers() -> list[Entry]:
 
 
 def reduced(config: Any) -> dict[str, Any]:
-    """Returns the settings that cut every stack of layers, nested ones included, to four: hybrids have one attention
-    layer in as many."""
+    """Returns the settings that cut every stack of layers to four; hybrids have one attention layer in as many."""
     settings: dict[str, Any] = {}
     for name, value in config.to_dict().items():
-        part = getattr(config, name, None)
+        part = vars(config).get(name)
         if hasattr(part, "to_dict"):
             settings |= {f"{name}.{inner}": depth for inner, depth in reduced(part).items()}
         elif name in _DEPTHS and type(value) is int and value > _LAYERS:

@@ -209,6 +209,7 @@ def calculate_flops(
         >>> calculate_flops(torch.nn.Linear(3, 5), (2, 3), print_results=False, output_as_string=False)
         (70, 30, 20)
     """
+
     def run() -> Profile:
         return profile(
             model,
@@ -222,9 +223,7 @@ def calculate_flops(
         )
 
     passes = (compute_bp_factor if include_backPropagation else 0, 1 if include_recompute else 0)
-    return calculated(
-        run, passes, print_results, print_detailed, output_as_string, output_precision, output_unit
-    )[0]
+    return calculated(run, passes, print_results, print_detailed, output_as_string, output_precision, output_unit)[0]
 
 
 def calculated(

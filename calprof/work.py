@@ -6,7 +6,7 @@ misspelt kind is an error and every price list can be checked against it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from dataclasses import dataclass
 
 KINDS: Mapping[str, str] = {
@@ -101,6 +101,10 @@ class Work(Mapping[str, int]):
 
     def __len__(self) -> int:
         return len(self._counts)
+
+    def items(self) -> ItemsView[str, int]:
+        """Returns kinds and counts, without the mapping protocol's look-up for each."""
+        return self._counts.items()
 
     def __add__(self, other: Work) -> Work:
         if not isinstance(other, Work):

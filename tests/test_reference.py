@@ -55,8 +55,10 @@ def test_every_module_equals_the_dispatcher(name, tokenizer):
     model = build(name)
     prof = calprof.profile(model, **prepared(name, tokenizer))
     given = prepared(name, tokenizer)
-    inputs = from_tokenizer(model, tokenizer, given["input_shape"]) if MODELS[name].text else from_shape(
-        model, given["input_shape"]
+    inputs = (
+        from_tokenizer(model, tokenizer, given["input_shape"])
+        if MODELS[name].text
+        else from_shape(model, given["input_shape"])
     )
     expected = dispatcher_macs_by_module(model, inputs.args, inputs.kwargs)
     assert {path: node.own_macs for path, node in prof.by_module().items() if node.own_macs} == expected

@@ -10,9 +10,7 @@ from calprof.analytical.terms import Terms
 __all__ = ["flops", "forward", "params"]
 
 
-def forward(
-    seq: int, vocabulary: int, hidden: int, heads: int, layers: int, ffn: int, head_size: int = 0
-) -> Terms:
+def forward(seq: int, vocabulary: int, hidden: int, heads: int, layers: int, ffn: int, head_size: int = 0) -> Terms:
     """Forward FLOPs of one sequence, by term.
 
     The embedding is a product with a one-hot matrix, ``2·s·V·d``; the softmax takes 3 FLOPs an element, for

@@ -75,9 +75,7 @@ def eight_n_d(params: int, seq: int, batch: int = 1) -> int:
     return kaplan.flops_per_token(params, recompute=True) * batch * seq
 
 
-def kaplan_forward(
-    layers: int, hidden: int, seq: int, batch: int = 1, ffn: int = 0, attention: int = 0
-) -> int:
+def kaplan_forward(layers: int, hidden: int, seq: int, batch: int = 1, ffn: int = 0, attention: int = 0) -> int:
     """Forward FLOPs by Kaplan's table, ``2N + 2·l·s·d`` a token."""
     return batch * seq * kaplan.forward_per_token(layers, hidden, seq, ffn, attention)
 
@@ -111,9 +109,7 @@ def narayanan_model(layers: int, hidden: int, vocabulary: int, seq: int, batch: 
     return narayanan.flops(batch, seq, layers, hidden, vocabulary, recompute=False)
 
 
-def megatron_gated(
-    layers: int, hidden: int, vocabulary: int, seq: int, batch: int = 1, gated: bool = True
-) -> int:
+def megatron_gated(layers: int, hidden: int, vocabulary: int, seq: int, batch: int = 1, gated: bool = True) -> int:
     """Training FLOPs as Megatron-DeepSpeed logs them with recomputation, 32 in place of 24 when gated."""
     return narayanan.megatron_deepspeed(batch, seq, layers, hidden, vocabulary, gated=gated)
 
@@ -178,7 +174,5 @@ def electra_step(
     embedding: int = 0,
 ) -> int:
     """Training FLOPs by ELECTRA's script with the output softmax on every token, its backward one forward."""
-    hparams = TransformerHparams(
-        hidden, layers, s=seq, v=vocabulary, e=embedding, i=ffn, heads=heads, output_frac=1
-    )
+    hparams = TransformerHparams(hidden, layers, s=seq, v=vocabulary, e=embedding, i=ffn, heads=heads, output_frac=1)
     return int(hparams.get_train_flops(batch, 1))

@@ -33,10 +33,7 @@ SIZES = ("layers", "hidden", "heads", "kv_heads", "head_size", "ffn", "vocabular
 def known(config: Any) -> bool:
     """Whether the family of `config` is one whose count is established; another is read by its attributes."""
     fields = Fields(config)
-    return (
-        fields.get("model_type") in FAMILIES
-        or Fields(fields.get("text_config")).get("model_type") in FAMILIES
-    )
+    return fields.get("model_type") in FAMILIES or Fields(fields.get("text_config")).get("model_type") in FAMILIES
 
 
 class Fields:

@@ -123,9 +123,7 @@ def megatron_deepspeed(shape: Shape, batch: int, seq: int) -> Terms:
     terms["mlp/gate"] = terms["mlp/up"]
     for name in ("attention/scores", "attention/weighted"):
         terms[name] = terms[name] * 4 // 3
-    total = narayanan_form.megatron_deepspeed(
-        batch, seq, shape.layers, shape.hidden, shape.vocabulary, gated=True
-    )
+    total = narayanan_form.megatron_deepspeed(batch, seq, shape.layers, shape.hidden, shape.vocabulary, gated=True)
     # Whatever rounding left goes with the logits, the one term the formula itself only approximates.
     return terms | {"logits": total - sum(n for name, n in terms.items() if name != "logits")}
 

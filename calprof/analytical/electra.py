@@ -147,12 +147,7 @@ class TransformerHparams:
         """Pre-training FLOPs: forward and as much backward, with an output softmax or a classifier."""
         head = self.get_binary_classification_flops() if discriminator else self.get_embedding_flops(True)
         # The published order of operations, which decides the last digit of a float.
-        return (
-            2
-            * batch_size
-            * train_steps
-            * (self.l * self.get_block_flops() + self.get_embedding_flops() + head)
-        )
+        return 2 * batch_size * train_steps * (self.l * self.get_block_flops() + self.get_embedding_flops() + head)
 
     def get_infer_flops(self) -> float:
         """FLOPs of one inference on a classification task."""
@@ -212,9 +207,7 @@ def model_flops(corrected: bool = False) -> dict[str, float]:
         "bert_small": hparams(256, 12, e=128, s=128).get_train_flops(128, 1.45e6),
         "bert_base": hparams(768, 12).get_train_flops(256, 1e6),
         "bert_large": hparams(1024, 24).get_train_flops(256, 1e6),
-        "electra_small": electra_train_flops(
-            256, 12, 64, 12, 128, 1e6, True, s=128, e=128, corrected=corrected
-        ),
+        "electra_small": electra_train_flops(256, 12, 64, 12, 128, 1e6, True, s=128, e=128, corrected=corrected),
         "electra_base": electra_train_flops(768, 12, 256, 12, 256, 766000, True, corrected=corrected),
         "electra_400k": electra_train_flops(*large, 400000, True, corrected=corrected),
         "electra_1.75M": electra_train_flops(*large, 1750000, True, corrected=corrected),

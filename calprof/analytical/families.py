@@ -56,8 +56,6 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "t5": {"tied": True},
     "mt5": {"tied": True},
 }
-LEARNED_POSITIONS = frozenset(
-    {"gpt2", "gpt_neo", "opt", "bert", "roberta", "xlm-roberta", "camembert", "electra"}
-)
+LEARNED_POSITIONS = frozenset({"gpt2", "gpt_neo", "opt", "bert", "roberta", "xlm-roberta", "camembert", "electra"})
 ALWAYS_WINDOWED = frozenset({"mistral", "mixtral", "phi3"})
 POOLED = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "vit", "deit"})

@@ -116,9 +116,7 @@ class Formula:
             ValueError: when the formula does not apply to the shape, or the length is missing.
         """
         if not self.applies(shape):
-            raise ValueError(
-                f"formula {self.name} describes a single stack of blocks, not an encoder-decoder"
-            )
+            raise ValueError(f"formula {self.name} describes a single stack of blocks, not an encoder-decoder")
         seq = _length(shape, seq)
         if self.arguments is None:
             return sum(self.terms(shape, batch, seq).values())

@@ -84,9 +84,7 @@ def convolution_output(
     """
     if len(size) != len(kernel):
         raise ValueError(f"size and kernel must have as many dimensions, got {size} and {kernel}")
-    return tuple(
-        (n + 2 * padding - dilation * (k - 1) - 1) // stride + 1 for n, k in zip(size, kernel, strict=True)
-    )
+    return tuple((n + 2 * padding - dilation * (k - 1) - 1) // stride + 1 for n, k in zip(size, kernel, strict=True))
 
 
 def convolution_macs(
@@ -137,9 +135,7 @@ def transposed_convolution_macs(
     return prod(size) * in_channels * (out_channels // groups) * prod(kernel)
 
 
-def recurrent_macs(
-    inputs: int, hidden: int, steps: int, gates: int = 4, layers: int = 1, directions: int = 1
-) -> int:
+def recurrent_macs(inputs: int, hidden: int, steps: int, gates: int = 4, layers: int = 1, directions: int = 1) -> int:
     """MACs of a recurrent network on one sequence: each gate is a product of input and of state, every step.
 
     `gates` is 4 for an LSTM, 3 for a GRU, 1 for a plain RNN. Layers after the first read all directions of

@@ -142,9 +142,7 @@ def training(
     squares = batch * seq**2 if squares is None else squares
     kinds = [shape.has_experts(layer) for layer in range(shape.layers)]
     kinds += [kinds[-1]] * mtp
-    blocks = add(
-        attention(shape, tokens, squares) | mlp(shape, tokens, kind, expert_latent) for kind in kinds
-    )
+    blocks = add(attention(shape, tokens, squares) | mlp(shape, tokens, kind, expert_latent) for kind in kinds)
     logits = {"logits": 2 * tokens * shape.hidden * shape.vocabulary}
     extra = multi_token(shape, tokens, mtp) if mtp else {}
     return scale(blocks | logits | extra, 3)

@@ -128,9 +128,7 @@ def megatron_deepspeed(
     return round(factor * batch * seq * layers * hidden**2 * bracket)
 
 
-def korthikanti(
-    batch: int, seq: int, layers: int, hidden: int, vocabulary: int, recompute: Recompute = "none"
-) -> int:
+def korthikanti(batch: int, seq: int, layers: int, hidden: int, vocabulary: int, recompute: Recompute = "none") -> int:
     """Model FLOPs of a step, ``72·B·L·s·h²·(1 + s/6h + v/12hL)``, or the hardware's with selective recompute.
 
     Selective recomputation redoes attention's core only; the paper's hardware form has ``s/3h`` in place of

@@ -174,15 +174,11 @@ def _length(shape: Shape, batch: int, seq: int | None, past: int) -> int:
             raise ValueError(f"an image of this shape has {shape.patches.tokens} tokens, got seq {seq}")
         seq = shape.patches.tokens
     if seq is None or seq < 1 or batch < 1 or past < 0:
-        raise ValueError(
-            f"expected batch and seq of at least 1 and past of at least 0, got {batch}, {seq}, {past}"
-        )
+        raise ValueError(f"expected batch and seq of at least 1 and past of at least 0, got {batch}, {seq}, {past}")
     return seq
 
 
-def _encoder_decoder(
-    shape: Shape, batch: int, source: int, target: int, mask: Mask, logits: int | None
-) -> Terms:
+def _encoder_decoder(shape: Shape, batch: int, source: int, target: int, mask: Mask, logits: int | None) -> Terms:
     encoder = add(block(shape, layer, batch, source, source) for layer in range(shape.layers))
     decoder = add(
         block(shape, layer, batch, target, target, mask) | cross(shape, batch, target, source)
@@ -192,9 +188,7 @@ def _encoder_decoder(
     return stacks | ends(shape, batch, target, logits)
 
 
-def flops(
-    shape: Shape, batch: int = 1, seq: int | None = None, *, mask: Mask = "full", passes: int = 1
-) -> int:
+def flops(shape: Shape, batch: int = 1, seq: int | None = None, *, mask: Mask = "full", passes: int = 1) -> int:
     """Total FLOPs: the sum of `forward`, times `passes` (1 forward, 3 with the backward, 4 recomputed).
 
     A backward takes twice the products of its forward: one for each operand's gradient.

@@ -95,9 +95,7 @@ def _named(const: Any, kinds: Collection[str]) -> tuple[str, ...]:
 def _used(names: Sequence[str], scope: Mapping[str, Any]) -> list[Any]:
     """Returns what a function's names stand for, directly or as attributes of a module."""
     direct = [scope.get(name) for name in names]
-    return direct + [
-        vars(each).get(name) for each in direct if isinstance(each, ModuleType) for name in names
-    ]
+    return direct + [vars(each).get(name) for each in direct if isinstance(each, ModuleType) for name in names]
 
 
 def _show(rows: list[tuple[str, str, str, str]]) -> None:

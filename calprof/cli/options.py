@@ -36,9 +36,7 @@ def model_options(function: F) -> F:
     decorators = (
         click.argument("model"),
         click.option("--shape", type=shape, metavar="N,N,...", help=_SHAPE),
-        click.option(
-            "--convention", default="arithmetic", show_default=True, metavar="NAME", help=_CONVENTION
-        ),
+        click.option("--convention", default="arithmetic", show_default=True, metavar="NAME", help=_CONVENTION),
         click.option("--ignore", multiple=True, metavar="MODULE", help=_IGNORE),
     )
     for decorate in reversed(decorators):

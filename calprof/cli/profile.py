@@ -40,9 +40,7 @@ _ROWS = 120
     metavar="K",
     help="The largest K modules per level; the rest in one line.",
 )
-@click.option(
-    "--sort", type=click.Choice(["flops", "macs", "params"]), help="Largest first; by default as registered."
-)
+@click.option("--sort", type=click.Choice(["flops", "macs", "params"]), help="Largest first; by default as registered.")
 @click.option("--no-fold", is_flag=True, help="One line for each module, also where modules are equal.")
 @click.option("--json", "json_file", metavar="FILE", help="Write everything as JSON; - is standard output.")
 @click.option("--html", "html_file", metavar="FILE", help="Write a self-contained HTML page.")

@@ -61,9 +61,7 @@ _AMD = (
 )  # fmt: skip
 
 
-def _tpu(
-    name: str, gigabytes: float, gigabytes_per_s: float, aliases: str, unit: str, **peaks: float
-) -> Device:
+def _tpu(name: str, gigabytes: float, gigabytes_per_s: float, aliases: str, unit: str, **peaks: float) -> Device:
     page = f"Google Cloud TPU documentation, {name} system architecture"
     return accelerator(name, gigabytes, gigabytes_per_s, aliases, "", page, peaks, unit)
 

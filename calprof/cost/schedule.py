@@ -133,9 +133,7 @@ def _exact(number: int | float) -> Fraction:
     return Fraction(number)
 
 
-def _model_flops(
-    flops_per_token: float | None, params: float | None, tokens: Fraction
-) -> tuple[Fraction, str]:
+def _model_flops(flops_per_token: float | None, params: float | None, tokens: Fraction) -> tuple[Fraction, str]:
     """Return the FLOPs of forward and backward over all tokens, and the line that says whence they are."""
     if (flops_per_token is None) == (params is None):
         raise ValueError(
@@ -155,9 +153,7 @@ def _recompute_share(recompute: bool | float) -> Fraction:
     """Return the share of the forward that is run again."""
     share = _exact(int(recompute) if isinstance(recompute, bool) else real(recompute, "recompute"))
     if not 0 <= share <= 1:
-        raise ValueError(
-            f"recompute must be True, False or a share of the forward from 0 to 1, got {recompute!r}"
-        )
+        raise ValueError(f"recompute must be True, False or a share of the forward from 0 to 1, got {recompute!r}")
     return share
 
 

@@ -100,9 +100,7 @@ class ThroughputMeter:
                  "flops_per_sample": flops_per_sample}  # fmt: skip
         rates = {name: positive(rate, name) for name, rate in given.items() if rate is not None}
         if len(rates) > 1:
-            raise ValueError(
-                f"pass one of flops_per_step, flops_per_token and flops_per_sample, got {list(rates)}"
-            )
+            raise ValueError(f"pass one of flops_per_step, flops_per_token and flops_per_sample, got {list(rates)}")
         self._rates = rates
         self._device = device
         self._dtype = dtype
@@ -117,9 +115,7 @@ class ThroughputMeter:
         self._marks.clear()
         self._marks.append(_Mark(self._clock()))
 
-    def step(
-        self, tokens: float | None = None, samples: float | None = None, flops: float | None = None
-    ) -> None:
+    def step(self, tokens: float | None = None, samples: float | None = None, flops: float | None = None) -> None:
         """Note that a step has ended.
 
         Args:
@@ -136,9 +132,7 @@ class ThroughputMeter:
             return
         last = self._marks[-1]
         self._marks.append(
-            _Mark(
-                self._clock(), last.tokens + (tokens or 0), last.samples + (samples or 0), last.flops + work
-            )
+            _Mark(self._clock(), last.tokens + (tokens or 0), last.samples + (samples or 0), last.flops + work)
         )
 
     def read(self) -> Throughput:
@@ -182,7 +176,5 @@ class ThroughputMeter:
         ((name, rate),) = self._rates.items()
         amount = amounts[name]
         if amount is None:
-            raise ValueError(
-                f"a meter made with {name} needs {name.removeprefix('flops_per_')}s=... in every step"
-            )
+            raise ValueError(f"a meter made with {name} needs {name.removeprefix('flops_per_')}s=... in every step")
         return rate * amount

@@ -118,9 +118,7 @@ def explain_excess(
     elif halved is None:
         causes.append("attention counted in full while the kernel is causal and skips half of it")
     elif halved <= 1:
-        causes.append(
-            f"attention counted in full while the kernel is causal: counting half of it gives {halved:.3f}"
-        )
+        causes.append(f"attention counted in full while the kernel is causal: counting half of it gives {halved:.3f}")
     else:
         excluded.append(f"causal attention is not it: counting half of attention still gives {halved:.3f}")
     if value <= 2:

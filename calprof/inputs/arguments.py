@@ -26,9 +26,7 @@ class Inputs:
     description: str = "nothing"
 
 
-def from_arguments(
-    args: Any, kwargs: Mapping[str, Any] | None, device: torch.device | str | None = None
-) -> Inputs:
+def from_arguments(args: Any, kwargs: Mapping[str, Any] | None, device: torch.device | str | None = None) -> Inputs:
     """The caller's own arguments, with their tensors on `device`; `None` leaves them where they are.
 
     Args:
@@ -113,10 +111,7 @@ def _move_dataclass(value: Any, device: torch.device | str | None) -> Any:
 
 
 def _is_cache(value: Any) -> bool:
-    return any(
-        base.__name__ == "Cache" and base.__module__.startswith("transformers.")
-        for base in type(value).__mro__
-    )
+    return any(base.__name__ == "Cache" and base.__module__.startswith("transformers.") for base in type(value).__mro__)
 
 
 def describe(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:

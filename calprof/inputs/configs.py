@@ -76,9 +76,7 @@ def from_config(
     return Inputs((), kwargs, description_of(kwargs))
 
 
-def _request(
-    model_or_config: Any, batch: Any, seq: Any, image_size: Any, seconds: Any, frames: Any
-) -> Request:
+def _request(model_or_config: Any, batch: Any, seq: Any, image_size: Any, seconds: Any, frames: Any) -> Request:
     """The request with every size checked and the forward's names looked up."""
     is_model = isinstance(model_or_config, nn.Module)
     config = getattr(unwrapped(model_or_config), "config", None) if is_model else model_or_config
@@ -166,7 +164,7 @@ def _text(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.T
 
 def _heard_instead(request: Request, named: dict[str, torch.Tensor]) -> bool:
     """Whether the encoder of an encoder-decoder model reads sound in the place of tokens."""
-    sound = request.main in ("input_features", "input_values") and request.main in named
+    sound = "input_features" in named and not hasattr(request.config, "text_encoder")
     return sound and "decoder_input_ids" in request.taken and not has_placeholders(request.config)
 
 

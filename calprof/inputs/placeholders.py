@@ -151,8 +151,9 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 def rows_of(features: Any) -> int:
     """How many vectors the encoder's output holds, over all its dimensions but the last."""
-    pooled = getattr(features, "pooler_output", None)
-    features = features if pooled is None else pooled
+    for name in ("pooler_output", "last_hidden_state"):
+        if getattr(features, name, None) is not None:
+            features = getattr(features, name)
     if isinstance(features, torch.Tensor):
         return features.numel() // features.shape[-1]
     if isinstance(features, (list, tuple)):

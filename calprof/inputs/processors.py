@@ -140,9 +140,7 @@ def placeholder(model: nn.Module, processor: Any, sense: str) -> str | None:
     return None if mark is None else str(mark)
 
 
-def lengthened(
-    model: nn.Module, tokenizer: Any, made: dict[str, Any], length: int
-) -> dict[str, torch.Tensor]:
+def lengthened(model: nn.Module, tokenizer: Any, made: dict[str, Any], length: int) -> dict[str, torch.Tensor]:
     """The processor's tensors with `length` ordinary tokens before the closing special ones of the text."""
     named = {name: one for name, one in made.items() if isinstance(one, torch.Tensor)}
     ids = named["input_ids"]

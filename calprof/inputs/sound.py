@@ -32,9 +32,7 @@ def waveform(request: Request) -> dict[str, torch.Tensor]:
         length = request.audio("max_length", default=1024)
         return {"input_values": noise((request.batch, length, mels), request.dtype)}
     shape: tuple[int, ...] = (request.batch, samples(request))
-    if request.audio("audio_channels", "feature_extraction_channels") is not None or request.audio(
-        "codebook_size"
-    ):
+    if request.audio("audio_channels", "feature_extraction_channels") is not None or request.audio("codebook_size"):
         shape = (request.batch, request.audio("audio_channels", default=1), shape[1])
     named = {"input_values": noise(shape, request.dtype)}
     if "padding_mask" in request.taken and "input_ids" in request.taken:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from itertools import chain
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ def placement(model: nn.Module) -> tuple[torch.dtype, torch.device]:
     give the device only.
     """
     device = None
-    for tensor in (*model.parameters(), *model.buffers()):
+    for tensor in chain(model.parameters(), model.buffers()):
         device = tensor.device if device is None else device
         if tensor.is_floating_point() and tensor.dtype.itemsize >= 2:
             return tensor.dtype, tensor.device
@@ -53,9 +54,7 @@ def forward_parameters(model: Any) -> dict[str, inspect.Parameter]:
     if isinstance(model, type):
         parameters.pop("self", None)
     open_ended = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
-    named = {
-        name: one for name, one in parameters.items() if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)
-    }
+    named = {name: one for name, one in parameters.items() if one.kind not in (one.VAR_KEYWORD, one.VAR_POSITIONAL)}
     inner = unwrapped(model)
     if open_ended and inner is not model:
         named = {**forward_parameters(inner), **named}

@@ -14,9 +14,7 @@ def generator() -> torch.Generator:
     return torch.Generator("cpu").manual_seed(SEED)
 
 
-def noise(
-    shape: Sequence[int], dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
-) -> torch.Tensor:
+def noise(shape: Sequence[int], dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> torch.Tensor:
     """Standard normal values."""
     drawn = torch.randn(tuple(shape), generator=generator(), dtype=torch.float32, device="cpu")
     return drawn.to(device=device, dtype=dtype)

@@ -83,5 +83,3 @@ def called(build: Callable[..., Any], label: str, options: Mapping[str, Any]) ->
         if not unknown:
             raise
         raise ValueError(f"{label} takes no option {unknown[0]!r}: {error}") from error
-
-

@@ -135,9 +135,7 @@ def _built(config_class: Any, fields: Mapping[str, Any], name: str) -> Any:
         raise ValueError(f"transformers cannot build a configuration from {name!r}: {reason}") from error
 
 
-def _overridden(
-    name: str, config: Any, fields: Mapping[str, Any], overrides: Mapping[str, Any]
-) -> dict[str, Any]:
+def _overridden(name: str, config: Any, fields: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """`fields` with `overrides` laid over them, those of nested configurations inside theirs."""
     changed, nested = dict(fields), dict[str, dict[str, Any]]()
     spelled = getattr(config, "attribute_map", {})
@@ -171,13 +169,10 @@ def _require_field(name: str, config: Any, given: str, field: str) -> None:
         return
     if field in config.to_dict() and field not in _UNSETTABLE:
         raise ValueError(f"transformers derives {given!r} of {name!r} from other fields, so it cannot be set")
-    inside = [
-        f"{part}.{given}" for part in sorted(settable) if given in _settable(getattr(config, part, None))
-    ]
+    inside = [f"{part}.{given}" for part in sorted(settable) if given in _settable(getattr(config, part, None))]
     near = inside or get_close_matches(given, sorted(settable), n=3, cutoff=0.4)
     raise ValueError(
-        f"the configuration of {name!r} has no field {given!r}; "
-        f"the closest ones are {', '.join(near) or 'none'}"
+        f"the configuration of {name!r} has no field {given!r}; the closest ones are {', '.join(near) or 'none'}"
     )
 
 
@@ -185,9 +180,7 @@ def _settable(config: Any) -> frozenset[str]:
     """The fields a configuration is built from, by every name they go by; none for anything else."""
     if not hasattr(config, "to_dict"):
         return frozenset()
-    declared = (
-        {field.name for field in declared_fields(config)} if is_dataclass(config) else set(config.to_dict())
-    )
+    declared = {field.name for field in declared_fields(config)} if is_dataclass(config) else set(config.to_dict())
     declared |= {"num_labels"} | _READ_AT_BUILD & config.to_dict().keys()
     if "rope_parameters" in declared:
         declared |= {"rope_theta", "rope_scaling"}
@@ -205,9 +198,7 @@ def _require_effect(name: str, config: Any, overrides: Mapping[str, Any]) -> Non
             raise ValueError(f"transformers sets {given!r} of {name!r} to {found!r}, whatever is given")
 
 
-def _refitted(
-    config: Any, fields: Mapping[str, Any], overrides: Mapping[str, Any], depth: Any
-) -> dict[str, Any]:
+def _refitted(config: Any, fields: Mapping[str, Any], overrides: Mapping[str, Any], depth: Any) -> dict[str, Any]:
     """Per-layer lists of `fields`, cut or repeated to `depth`; what the caller sets himself is left alone."""
     before = config.num_hidden_layers
     if type(depth) is not int or depth < 1:

@@ -12,6 +12,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, TypeVar
 
 import torch
@@ -62,9 +63,7 @@ class ShapesOnly(FakeTensorMode):
         self.assumed: dict[str, None] = {}
         """What was taken for granted about unknown values, in words, in the order it was asked."""
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None) -> Any:
         """Runs an operation on known values, and infers the shapes of any other."""
         kwargs = kwargs or {}
         if self._inferring:
@@ -216,9 +215,12 @@ def fake_inputs(value: Any, mode: ShapesOnly) -> Any:
 
 def mode_of(model: Any) -> ShapesOnly | None:
     """Returns the mode that `model` was built in, None for a model with storage."""
-    for tensor in (*model.parameters(), *model.buffers()):
+    for tensor in chain(model.parameters(), model.buffers()):
         if isinstance(tensor, FakeTensor) and isinstance(tensor.fake_mode, ShapesOnly):
             return tensor.fake_mode
+        # Such a mode makes every parameter fake: one with storage tells that no other is.
+        if isinstance(tensor, torch.nn.Parameter) and not torch.nn.parameter.is_lazy(tensor):
+            return None
     return None
 
 

@@ -86,16 +86,13 @@ def model_class(config: Any, head: str | None = None) -> type[Any]:
             return found
         offered = [other for other in _HEADS if _with_head(config, other) is not None]
         raise ValueError(
-            f"{config.model_type!r} has no {head!r} head in transformers; "
-            f"it has {', '.join(offered) or 'none'}"
+            f"{config.model_type!r} has no {head!r} head in transformers; it has {', '.join(offered) or 'none'}"
         )
     by_name = getattr(transformers, head, None)
     if isinstance(by_name, type):
         return by_name
     near = get_close_matches(head, _HEADS, n=3) or list(_HEADS)
-    raise ValueError(
-        f"{head!r} is neither a head nor a class of transformers; the closest heads are {', '.join(near)}"
-    )
+    raise ValueError(f"{head!r} is neither a head nor a class of transformers; the closest heads are {', '.join(near)}")
 
 
 def _preferred(config: Any) -> type[Any]:

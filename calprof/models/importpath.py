@@ -77,8 +77,6 @@ def _named(path: str) -> Any:
     for part in name.split("."):
         if not hasattr(found, part):
             near = get_close_matches(part, dir(found), n=3, cutoff=0.4)
-            raise ValueError(
-                f"{module_name!r} has no {name!r}; the closest names are {', '.join(near) or 'none'}"
-            )
+            raise ValueError(f"{module_name!r} has no {name!r}; the closest names are {', '.join(near) or 'none'}")
         found = getattr(found, part)
     return found

@@ -211,7 +211,7 @@ def _selected(args: Any, out: Any) -> Any:
 
 
 def _transposed(args: Any, dim: int) -> int:
-    first, second = (each % args[0].dim() for each in args[1:3])
+    first, second = (int(each) % int(args[0].dim()) for each in args[1:3])
     return {first: second, second: first}.get(dim, dim)
 
 
@@ -239,9 +239,7 @@ _RULES: dict[Any, Callable[[Any, Any], Any]] = {
     aten.permute.default: _moved(_permuted),
     aten.unsqueeze.default: _moved(_unsqueezed),
     **dict.fromkeys((aten.view.default, aten._unsafe_view.default, aten.squeeze.dim, aten.squeeze.dims), _reshaped),
-    **dict.fromkeys(
-        (aten._to_copy.default, aten.clone.default, aten.detach.default, aten.alias.default), _same
-    ),
+    **dict.fromkeys((aten._to_copy.default, aten.clone.default, aten.detach.default, aten.alias.default), _same),
 }
 _ANSWERS: dict[Any, Callable[[Any, Any], Any]] = {
     aten.sum.dim_IntList: _counts,

@@ -150,8 +150,7 @@ def _builder(name: str) -> Any:
     if name not in known:
         close = get_close_matches(name, known, n=3, cutoff=0.0)
         raise ValueError(
-            f"no model is called {name!r}; the closest of torchvision's {len(known)} names are "
-            f"{', '.join(close)}"
+            f"no model is called {name!r}; the closest of torchvision's {len(known)} names are {', '.join(close)}"
         )
     return library.get_model_builder(name)
 

@@ -108,9 +108,7 @@ def fused_sgd(
 
 
 def _adam(amsgrad: bool, maximize: bool, grad_scale: Any) -> Work:
-    return Work(
-        multiply=8 + (grad_scale is not None), add=4 + maximize, compare=int(amsgrad), transcendental=1
-    )
+    return Work(multiply=8 + (grad_scale is not None), add=4 + maximize, compare=int(amsgrad), transcendental=1)
 
 
 @define(FAMILY, "_fused_adam")

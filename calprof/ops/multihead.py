@@ -64,10 +64,13 @@ def multi_head_attention_forward(
     causal = is_causal and not need_weights and key_padding_mask is None
     kept = batch * num_heads * kept_below_diagonal(rows, columns) if causal else scores
     head = width // num_heads
-    trains = [any(_trains(each) for each in (operand, weight, in_proj_bias)) for operand, weight in
-              zip((query, key, value), weights, strict=True)]
-    q, k, v = (Shape((length, head), requires_grad=flag) for length, flag in
-               zip((rows, columns, columns), trains, strict=True))
+    trains = [
+        any(_trains(each) for each in (operand, weight, in_proj_bias))
+        for operand, weight in zip((query, key, value), weights, strict=True)
+    ]
+    q, k, v = (
+        Shape((length, head), requires_grad=flag) for length, flag in zip((rows, columns, columns), trains, strict=True)
+    )
     masked = not causal and (attn_mask is not None or key_padding_mask is not None)
     cost += attention_core(q, k, v, scores, kept, masked=masked, dropout=training and dropout_p > 0)
     attended = Shape((rows * batch, width), requires_grad=any(trains))

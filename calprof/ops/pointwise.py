@@ -149,9 +149,7 @@ def lerp(*args: Any, out: Shape, **kwargs: Any) -> Work:
 @define(FAMILY, "clamp")
 def clamp(*args: Any, out: Shape, **kwargs: Any) -> Work:
     """One comparison an element for each bound given."""
-    bounds = sum(
-        argument(args, kwargs, position, name) is not None for position, name in ((1, "min"), (2, "max"))
-    )
+    bounds = sum(argument(args, kwargs, position, name) is not None for position, name in ((1, "min"), (2, "max")))
     return Work(compare=bounds * out.numel())
 
 

@@ -76,9 +76,7 @@ def _sequence(kind: str, args: tuple[Any, ...]) -> Cost:
     return cost
 
 
-def _cell(
-    kind: str, weights: Sequence[Shape], tokens: int, batch: int, input_grad: bool, state_grad: bool
-) -> Cost:
+def _cell(kind: str, weights: Sequence[Shape], tokens: int, batch: int, input_grad: bool, state_grad: bool) -> Cost:
     """Costs one cell over `tokens` tokens, the first `batch` of which meet the initial state."""
     matrices = [weight for weight in weights if len(weight) == 2]
     width = matrices[1][0] // _GATES[kind]

@@ -42,9 +42,7 @@ def var_mean(*args: Any, out: Any, **kwargs: Any) -> Work:
 def std_mean(*args: Any, out: Any, **kwargs: Any) -> Work:
     """The variance, its square root, and a division a result for the mean."""
     results = numel(out)
-    return _variance(tensors(args, kwargs)[0].numel(), results) + Work(
-        multiply=results, transcendental=results
-    )
+    return _variance(tensors(args, kwargs)[0].numel(), results) + Work(multiply=results, transcendental=results)
 
 
 @define(FAMILY, "cov")
@@ -67,9 +65,7 @@ def corrcoef(*args: Any, out: Shape, **kwargs: Any) -> Cost:
     samples = tensors(args, kwargs)[0]
     variables = samples[0] if len(samples) > 1 else 1
     entries = out.numel()
-    return cov(*args, out=out, **kwargs) + Work(
-        transcendental=variables, multiply=2 * entries, compare=2 * entries
-    )
+    return cov(*args, out=out, **kwargs) + Work(transcendental=variables, multiply=2 * entries, compare=2 * entries)
 
 
 @define(FAMILY, "bincount")

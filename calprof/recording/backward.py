@@ -154,7 +154,7 @@ def _tail(args: Any, kwargs: Any, out: Any) -> Key:
     return tuple(key)
 
 
-class _Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Kernels(TorchDispatchMode):
     """Sees every kernel; while a function of a rerun forward is running, only remembers them."""
 
     def __init__(self, backward: Backward) -> None:

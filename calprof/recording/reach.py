@@ -16,7 +16,7 @@ from torch.autograd.graph import Node
 from calprof.recording.modules import Tally
 from calprof.recording.signature import UNREACHED
 
-sequence_number = torch.autograd._get_sequence_nr  # type: ignore[attr-defined]
+sequence_number = torch.autograd._get_sequence_nr
 """Returns the number autograd gives the next node made in this thread."""
 _NO_NUMBER = 2**63  # an AccumulateGrad node has the largest number there is
 

@@ -181,9 +181,7 @@ def _inclusive_params(modules: Mapping[str, torch.nn.Module]) -> dict[str, dict[
     """
     found: dict[str, dict[int, tuple[int, bool]]] = {path: {} for path in modules}
     for path, module in modules.items():
-        own = {
-            id(each): (_numel(each), each.requires_grad) for each in module._parameters.values() if each is not None
-        }
+        own = {id(each): (_numel(each), each.requires_grad) for each in module._parameters.values() if each is not None}
         while own:
             if path in found:
                 found[path].update(own)

@@ -71,8 +71,7 @@ def to_dict(profile: Profile, training: Training | None = None) -> dict[str, Any
             for each in profile.uncounted
         ],
         "uncalled": [
-            {"path": record.path, "class": record.kind, "params": record.params}
-            for record in profile.uncalled
+            {"path": record.path, "class": record.kind, "params": record.params} for record in profile.uncalled
         ],
         "notes": [*dict.fromkeys((*profile.notes, *profile.recording.notes))],
     }
@@ -155,9 +154,7 @@ def to_markdown(
     """Returns header, modules, ops, uncounted calls and notes as Markdown; options as for the tree."""
     unit = profile.convention.unit
     root = build_rows(profile, depth=depth, sort=sort, top=top, training=training)
-    header = [
-        f"- {_escape(f'{label}: {line}' if label else line)}" for label, line in summarise(profile, training)
-    ]
+    header = [f"- {_escape(f'{label}: {line}' if label else line)}" for label, line in summarise(profile, training)]
     columns = ["params", "MACs", unit] + (["backward", "recompute", "total"] if training else []) + ["share"]
     parts = [
         "\n".join(header),
@@ -244,7 +241,5 @@ def save(profile: Profile, path: str | Path, training: Training | None = None) -
     }
     writer = writers.get(Path(path).suffix.lower())
     if writer is None:
-        raise ValueError(
-            f"the suffix of {str(path)!r} names no format; the accepted ones are {', '.join(writers)}"
-        )
+        raise ValueError(f"the suffix of {str(path)!r} names no format; the accepted ones are {', '.join(writers)}")
     Path(path).write_text(writer(profile, training), encoding="utf-8", newline="\n")  # type: ignore[operator]

@@ -45,9 +45,7 @@ class Identities:
         return known
 
 
-def groups(
-    siblings: Sequence[ModuleNode], identities: Identities | None
-) -> list[tuple[str, list[ModuleNode]]]:
+def groups(siblings: Sequence[ModuleNode], identities: Identities | None) -> list[tuple[str, list[ModuleNode]]]:
     """Returns siblings in runs of equal ones, each with the name of the run.
 
     Equal siblings are folded when their names differ in a trailing number only. Leaves must stand side by

@@ -58,9 +58,7 @@ def _cards(profile: Profile, training: Training | None) -> str:
     ]
     if training is not None:
         cards.append(("training step", format_count(training.total.flops, unit)))
-    inside = "".join(
-        f"<div><b>{escape(value)}</b><span>{escape(label)}</span></div>" for label, value in cards
-    )
+    inside = "".join(f"<div><b>{escape(value)}</b><span>{escape(label)}</span></div>" for label, value in cards)
     return f'<div class="cards">{inside}</div>'
 
 
@@ -105,9 +103,7 @@ class _Tree:
         if row.role == "more":
             name = f"… {name}"
         tip = f' title="{escape(clean(row.path))}"' if row.path else ""
-        return (
-            f'<span class="name" style="--level:{level}"{tip}>{escape(name)} <i>{escape(detail)}</i></span>'
-        )
+        return f'<span class="name" style="--level:{level}"{tip}>{escape(name)} <i>{escape(detail)}</i></span>'
 
     def cells(self, figures: Figures) -> str:
         counts = [(figures.params, "params"), (figures.macs, "MACs")]
@@ -148,9 +144,7 @@ def _uncounted(profile: Profile) -> str:
     ]
     if not rows:
         return '<h2>Not counted</h2><p class="good">Nothing: every call is counted or moves data only.</p>'
-    return '<h2 class="warn">Not counted</h2>' + _table(
-        ["module", "op", "reason"], ["modules", "calls"], rows
-    )
+    return '<h2 class="warn">Not counted</h2>' + _table(["module", "op", "reason"], ["modules", "calls"], rows)
 
 
 def _table(

@@ -199,9 +199,7 @@ def _largest(rows: Sequence[Row], top: int | None, sort: str | None) -> list[Row
     ranked = sorted(range(len(rows)), key=lambda index: (_key(sort or "flops")(rows[index]), index))
     kept = sorted(ranked[:top])
     rest = [rows[index] for index in ranked[top:]]
-    more = Row(
-        "", "", sum_figures(row.figures for row in rest), "more", modules=sum(row.modules for row in rest)
-    )
+    more = Row("", "", sum_figures(row.figures for row in rest), "more", modules=sum(row.modules for row in rest))
     return [*(rows[index] for index in kept), more]
 
 

@@ -101,9 +101,7 @@ def group_uncounted(profile: Profile) -> list[UncountedRow]:
         calls = paths.setdefault(place, {})
         calls[each.module] = calls.get(each.module, 0) + each.count
     return [
-        UncountedRow(
-            next(iter(calls)) if len(calls) == 1 else path, len(calls), op, sum(calls.values()), reason
-        )
+        UncountedRow(next(iter(calls)) if len(calls) == 1 else path, len(calls), op, sum(calls.values()), reason)
         for (path, op, reason), calls in paths.items()
     ]
 
@@ -154,9 +152,7 @@ def shared_line(profile: Profile) -> str:
     ]
     if not shared:
         return ""
-    return "parameters shared between modules are counted once in what holds them both: " + ", ".join(
-        shared[:4]
-    )
+    return "parameters shared between modules are counted once in what holds them both: " + ", ".join(shared[:4])
 
 
 def notes_of(profile: Profile) -> list[str]:

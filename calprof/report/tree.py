@@ -77,9 +77,7 @@ class Tree:
         yield _label(self.root, "", room, marks), self.cells(self.root.figures), "bold"
         yield from self._below(self.root, "", room, marks)
 
-    def _below(
-        self, parent: Row, indent: str, room: int, marks: Glyphs
-    ) -> Iterator[tuple[Text, Sequence[str], str]]:
+    def _below(self, parent: Row, indent: str, room: int, marks: Glyphs) -> Iterator[tuple[Text, Sequence[str], str]]:
         for row in parent.children:
             last = row is parent.children[-1]
             lead, inner = (marks.last, marks.blank) if last else (marks.branch, marks.bar)

@@ -39,9 +39,7 @@ def test_parameters_equal_the_model(family: str) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_plain_dict_reads_like_the_configuration(family: str) -> None:
     config, _ = build(family)
-    assert Shape.from_config(config.to_dict() | {"architectures": config.architectures}) == Shape.from_config(
-        config
-    )
+    assert Shape.from_config(config.to_dict() | {"architectures": config.architectures}) == Shape.from_config(config)
     assert known(config)
 
 
@@ -106,10 +104,7 @@ def test_each_term_is_its_module(family: str) -> None:
     counted = dispatched(lambda: model(**inputs(config, 2, 7))).get_flop_counts()
     terms = forward(Shape.from_config(config), 2, 7)
     for suffix, term in MODULES[family].items():
-        assert (
-            sum(sum(ops.values()) for name, ops in counted.items() if name.endswith("." + suffix))
-            == terms[term]
-        )
+        assert sum(sum(ops.values()) for name, ops in counted.items() if name.endswith("." + suffix)) == terms[term]
     core = sum(n for name, n in terms.items() if group(name) in ("scores", "weighted values"))
     attention = {name: ops for name, ops in counted.items() if name.endswith(("self_attn", "attention.self"))}
     assert sum(count for ops in attention.values() for op, count in ops.items() if "bmm" in str(op)) == core

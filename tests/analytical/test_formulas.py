@@ -189,9 +189,7 @@ def test_megatron_hybrid_layers() -> None:
     assert mamba["mamba/in"] == 2 * 7 * 24 * (2 * 48 + 2 * 2 * 5 + 3)
     assert mamba["mamba/scan"] == 7 * 7 * 48 * 5
     assert mamba["mamba/out"] == 2 * 7 * 48 * 24
-    delta = megatron.GatedDeltaNet(key_size=3, value_size=5, key_heads=2, value_heads=4, kernel=3).forward(
-        24, 7
-    )
+    delta = megatron.GatedDeltaNet(key_size=3, value_size=5, key_heads=2, value_heads=4, kernel=3).forward(24, 7)
     assert sum(delta.values()) == 2 * 7 * (24 * (12 + 40 + 8) + 3 * (12 + 20) + 4 * 25 * 4 + 24 * 20)
     # as many attention and MLP layers as a plain model has blocks is that model
     same = megatron.hybrid(LLAMA, 2, 7, attention_layers=3, mlp_layers=3)

@@ -89,9 +89,7 @@ def test_calflops_language_models(row: tuple) -> None:
     assert f"{3 * counted / 1e9:.2f}" == training_macs
     # FLOPs add activations, softmax and norms to twice the MACs: within 0.1 %, and never less.
     assert 2 * counted / 1e9 - 0.005 < float(flops) < 1.001 * 2 * counted / 1e9
-    assert float(training_flops) == pytest.approx(
-        3 * float(flops), abs=0.1 if len(training_flops) == 8 else 0.02
-    )
+    assert float(training_flops) == pytest.approx(3 * float(flops), abs=0.1 if len(training_flops) == 8 else 0.02)
 
 
 def test_bloom_with_every_product() -> None:
@@ -200,18 +198,11 @@ def test_megatron_table(row: tuple) -> None:
     assert abs(100 * rate / 312 - percent) <= 0.51
     assert abs(gpus * rate / 1e3 - float(total)) <= gpus * 0.5 / 1e3 + 0.05
     # parameters as printed, by the closed form with its fractions
-    exact = (
-        12
-        * layers
-        * hidden**2
-        * (1 + Fraction(13, 12 * hidden) + Fraction(51200 + 2048, 12 * layers * hidden))
-    )
+    exact = 12 * layers * hidden**2 * (1 + Fraction(13, 12 * hidden) + Fraction(51200 + 2048, 12 * layers * hidden))
     assert exact == counted
 
 
-@pytest.mark.parametrize(
-    ("gpus", "seconds", "printed"), [(2240, 60.1, 126), (2800, 50.2, 121), (3360, 44.4, 113)]
-)
+@pytest.mark.parametrize(("gpus", "seconds", "printed"), [(2240, 60.1, 126), (2800, 50.2, 121), (3360, 44.4, 113)])
 def test_megatron_turing_nlg(gpus: int, seconds: float, printed: int) -> None:
     """530B on three sizes of cluster; 121 is 120.4 by this formula from the printed 50.2 s."""
     step = narayanan.flops(1920, 2048, 105, 20480, 51200)

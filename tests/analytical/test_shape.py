@@ -46,8 +46,7 @@ MODELS = {
         7241732096,
     ),
     "mixtral-8x7b": (
-        LLAMA
-        | {"model_type": "mixtral", "vocab_size": 32000, "num_local_experts": 8, "num_experts_per_tok": 2},
+        LLAMA | {"model_type": "mixtral", "vocab_size": 32000, "num_local_experts": 8, "num_experts_per_tok": 2},
         46702792704,
     ),
     "qwen2.5-7b": (
@@ -282,10 +281,7 @@ def test_other_bad_input_is_refused() -> None:
 @pytest.mark.parametrize("window", [0, 1, 3, 8, 50])
 def test_pairs_by_enumeration(queries: int, keys: int, window: int) -> None:
     seen = [
-        (q, k)
-        for q in range(keys - queries, keys)
-        for k in range(keys)
-        if k <= q and (not window or k > q - window)
+        (q, k) for q in range(keys - queries, keys) for k in range(keys) if k <= q and (not window or k > q - window)
     ]
     assert pairs(queries, keys, "causal", window) == 2 * len(seen)
     assert pairs(queries, keys) == 2 * queries * keys

@@ -356,9 +356,7 @@ def test_an_unknown_dtype_is_named() -> None:
         peak_flops_per_second("a100", "bf17")
 
 
-@pytest.mark.parametrize(
-    ("device", "dtype"), [("v100", "bf16"), ("t4", "bf16"), ("a100", "fp8"), ("h100", "fp4")]
-)
+@pytest.mark.parametrize(("device", "dtype"), [("v100", "bf16"), ("t4", "bf16"), ("a100", "fp8"), ("h100", "fp4")])
 def test_a_missing_dtype_names_the_ones_there_are(device: str, dtype: str) -> None:
     with pytest.raises(ValueError, match=rf"has no {dtype} peak; it has .*fp16") as error:
         peak_flops_per_second(device, dtype)
@@ -417,6 +415,4 @@ def test_only_the_standard_library_is_imported_with_a_module() -> None:
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for module in modules:
-                assert (
-                    module.startswith("calprof.cost.") or module.split(".")[0] in sys.stdlib_module_names
-                ), name
+                assert module.startswith("calprof.cost.") or module.split(".")[0] in sys.stdlib_module_names, name

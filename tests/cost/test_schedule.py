@@ -28,9 +28,7 @@ def test_nanogpt() -> None:
     [(175e9, 300e9, 1024, 140, 34), (1.008e12, 450e9, 3072, 163, 84)],
 )
 def test_narayanan_days(params: float, tokens: float, count: int, teraflops: int, days: int) -> None:
-    run = training_time(
-        params=params, tokens=tokens, device="a100", count=count, hfu=teraflops / 312, recompute=True
-    )
+    run = training_time(params=params, tokens=tokens, device="a100", count=count, hfu=teraflops / 312, recompute=True)
     assert round(run.days) == days
     assert run.hardware_flops == 8 * int(params) * int(tokens)
     assert run.flops == 6 * int(params) * int(tokens)
@@ -73,9 +71,7 @@ def test_the_implied_utilization_gives_the_same_time_back() -> None:
 
 def test_palms_partial_recomputation() -> None:
     # 46.2 % MFU and 57.8 % HFU: three quarters of the forward are run again.
-    run = training_time(
-        params=540.35e9, tokens=780e9, device="tpu v4", count=6144, mfu=0.4623, recompute=0.75
-    )
+    run = training_time(params=540.35e9, tokens=780e9, device="tpu v4", count=6144, mfu=0.4623, recompute=0.75)
     assert round(100 * run.hfu, 1) == 57.8
 
 
@@ -97,9 +93,7 @@ def test_more_devices_take_less_time_and_the_same_hours() -> None:
 
 
 def test_counts_are_exact_integers() -> None:
-    run = training_time(
-        params=70_553_706_496, tokens=15_000_000_000_001, device="h100", mfu=0.4, recompute=True
-    )
+    run = training_time(params=70_553_706_496, tokens=15_000_000_000_001, device="h100", mfu=0.4, recompute=True)
     assert run.flops == 6 * 70_553_706_496 * 15_000_000_000_001
     assert run.hardware_flops == 8 * 70_553_706_496 * 15_000_000_000_001
     assert type(run.flops) is type(run.hardware_flops) is int

@@ -106,9 +106,7 @@ MOSAIC = [
 
 
 @pytest.mark.parametrize(("params", "layers", "width", "devices", "rate", "model", "hardware"), MOSAIC)
-def test_mosaic(
-    params: int, layers: int, width: int, devices: int, rate: int, model: float, hardware: float
-) -> None:
+def test_mosaic(params: int, layers: int, width: int, devices: int, rate: int, model: float, hardware: float) -> None:
     per_token = 6 * params + 3 * 4 * layers * width * 2048
     factor = 1 if model == hardware else 4 / 3
     # Within one unit of the last digit they print; they divide by 1979 / 2 TFLOP/s, this table by 989.4.

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import torch
 import transformers as hf
 from inputs import tiny
 
@@ -50,14 +49,3 @@ def test_queries_come_with_what_they_attend_to() -> None:
     assert made.kwargs["query_embeds"].shape == (2, 5, 12)
     assert made.kwargs["encoder_hidden_states"].shape == (2, 5, 10)
     assert tiny.run(model, made).last_hidden_state.shape == (2, 5, 12)
-
-
-def test_bytes_go_in_under_the_name_the_model_has_for_them() -> None:
-    config = hf.PerceiverConfig(
-        vocab_size=262, d_model=16, d_latents=20, num_latents=7, num_blocks=1, num_self_attends_per_block=1,
-        num_self_attention_heads=2, num_cross_attention_heads=2, max_position_embeddings=31,
-    )  # fmt: skip
-    model = tiny.build(hf.PerceiverForMaskedLM, config)
-    made = from_config(model, batch=2, seq=31)
-    assert made.kwargs["inputs"].dtype == torch.int64
-    assert tiny.run(model, made).logits.shape == (2, 31, 262)

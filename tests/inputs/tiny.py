@@ -106,9 +106,7 @@ def llava() -> Any:
         hidden_size=12, intermediate_size=20, num_hidden_layers=2, num_attention_heads=2, image_size=20,
         patch_size=5,
     )  # fmt: skip
-    config = hf.LlavaConfig(
-        vision_config=vision, text_config=llama().config, image_token_index=3, image_seq_length=16
-    )
+    config = hf.LlavaConfig(vision_config=vision, text_config=llama().config, image_token_index=3, image_seq_length=16)
     return build(hf.LlavaForConditionalGeneration, config)
 
 

@@ -205,7 +205,5 @@ def test_the_catalogue_loads_neither_torch_nor_transformers():
     )
     import calprof
 
-    done = subprocess.run(
-        [sys.executable, "-c", code, calprof.__path__[0]], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code, calprof.__path__[0]], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -134,8 +134,6 @@ def test_grouped_products(name, call, expected):
     assert macs(work(call)) == expected
 
 
-
-
 @pytest.mark.parametrize("needed", ["both", "left", "right"])
 def test_exact_backward_equals_the_dispatchers(needed):
     def call(function, *sizes):

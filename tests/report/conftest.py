@@ -50,9 +50,7 @@ def decoder() -> Profile:
     embedding, linear, narrow = VOCABULARY * WIDTH, WIDTH * HIDDEN, WIDTH * WIDTH
     block = narrow + linear
     records = [
-        ModuleRecord(
-            "", "Decoder", 1, embedding + BLOCKS * block + SPARE + WIDTH, embedding + BLOCKS * block + WIDTH
-        ),
+        ModuleRecord("", "Decoder", 1, embedding + BLOCKS * block + SPARE + WIDTH, embedding + BLOCKS * block + WIDTH),
         ModuleRecord("embed", "Embedding", 1, embedding, embedding),
         ModuleRecord("layers", "ModuleList", 0, BLOCKS * block, BLOCKS * block),
     ]
@@ -90,9 +88,7 @@ def decoder() -> Profile:
         call("head", "linear", "matmul", mac=TOKENS * embedding),
         call("", "mul", "pointwise", multiply=TOKENS),
     ]
-    recording = Recording(
-        tuple(calls), tuple(uncounted), tuple(records), 0.25, ("routing is taken as balanced",)
-    )
+    recording = Recording(tuple(calls), tuple(uncounted), tuple(records), 0.25, ("routing is taken as balanced",))
     return Profile(recording, kind="Decoder", input="1x7 tokens (input_ids)")
 
 

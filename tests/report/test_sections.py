@@ -27,9 +27,7 @@ def test_the_header_names_model_input_convention_and_totals(decoder: Profile) ->
     flops = 2 * MACS_TOTAL + 5 * (5 * 49 + 7 * 31 + 5 * 2 * 7 * 31 + 2 * 7 * 13) + 7
     assert lines["FLOPs"] == f"{flops / 1000:.2f} KFLOPs ({flops:,})"
     params = 101 * 13 + 5 * (13 * 13 + 13 * 31) + 13
-    assert (
-        lines["params"] == f"{(params + 17) / 1000:.2f} K ({params + 17:,}), {params / 1000:.2f} K trainable"
-    )
+    assert lines["params"] == f"{(params + 17) / 1000:.2f} K ({params + 17:,}), {params / 1000:.2f} K trainable"
     assert lines["recorded in"] == "250.00 ms"
 
 
@@ -65,10 +63,7 @@ def test_no_report_says_flops_in_capitals(decoder: Profile) -> None:
 
 def test_one_line(decoder: Profile) -> None:
     macs = f"{MACS_TOTAL / 1000:.2f} KMACs"
-    assert (
-        one_line(decoder.under(MACS))
-        == f"Decoder: {macs}, 4.20 K params (macs, forward, 1x7 tokens (input_ids))"
-    )
+    assert one_line(decoder.under(MACS)) == f"Decoder: {macs}, 4.20 K params (macs, forward, 1x7 tokens (input_ids))"
     assert f"{3 * MACS_TOTAL / 1000:.2f} KMACs" in one_line(decoder, training_by_factor(decoder))
 
 

@@ -96,9 +96,7 @@ def test_rows_below_a_row_add_up_to_it(random_profile: Profile, options: dict[st
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("recompute", [0, 1])
-def test_training_columns_add_up_too(
-    random_profile: Profile, options: dict[str, object], recompute: int
-) -> None:
+def test_training_columns_add_up_too(random_profile: Profile, options: dict[str, object], recompute: int) -> None:
     step = training_by_factor(random_profile, Passes(recompute=recompute))
     phases = 3 if recompute and random_profile.flops else 2
     columns = phases + 4  # params, MACs, the phases, their total, the share
@@ -174,9 +172,7 @@ def test_depth_and_top(decoder: Profile) -> None:
     assert "head" in top
     assert "spare" not in top
     limited = to_text(render(decoder, limit=8))
-    assert (
-        limited == to_text(render(decoder, depth=2)) + "\n2 more levels below; --depth or depth= shows more"
-    )
+    assert limited == to_text(render(decoder, depth=2)) + "\n2 more levels below; --depth or depth= shows more"
     assert to_text(render(decoder, limit=100)) == to_text(render(decoder))
 
 
