@@ -4,7 +4,8 @@
     python benchmarks/scaling.py --quick         # a hundredth of the calls, printed only
 
 Each axis runs in a process of its own. A point is the processor time of the fastest of several runs; the slope is
-that of a straight line through the logarithms of the upper half of the axis, where the fixed cost of a profile no longer shows.
+that of a straight line through the logarithms of the upper half of the axis, where the fixed cost of a profile no
+longer shows.
 Memory is what a recording of a million calls holds at its peak: with every call alike, and with no two alike.
 """
 
