@@ -13,6 +13,7 @@ import contextlib
 import difflib
 import io
 import re
+import shlex
 import subprocess
 import sys
 from collections import Counter
@@ -62,11 +63,25 @@ def example(code: str, before: str = "") -> str:
     return f"```python\n{code}```\n\n```text\n{run(code, namespace)}```"
 
 
-def command(*arguments: str) -> str:
-    """What a command line prints, without the line that holds a time."""
+TRAINING = """\
+import torch
+from calprof import profile, profile_step
+
+model = torch.nn.Sequential(torch.nn.Linear(16, 32), torch.nn.Linear(32, 16))
+prof = profile(model, (1, 16), training="exact", convention="matmul")
+for step in (prof.training(), prof.training(recompute=True), prof.training(exact=True)):
+    print(step.forward.flops, step.backward.flops, step.recompute.flops, step.total.flops, "FLOPs:", step.basis)
+measured = profile_step(model, torch.randn(1, 16), convention="matmul")
+print(measured.forward.flops, measured.backward.flops, measured.total.flops, "FLOPs: measured")
+"""
+
+
+def command(*arguments: str, lines: int | None = None) -> str:
+    """What a command line prints, or its first lines, without the line that holds a time."""
     done = subprocess.run([sys.executable, "-m", "calprof", *arguments], capture_output=True, text=True, check=True)
-    lines = [line.rstrip() for line in done.stdout.splitlines() if not line.startswith("recorded in")]
-    return "```text\n$ calprof " + " ".join(arguments) + "\n" + "\n".join(lines).rstrip() + "\n```"
+    found = [line.rstrip() for line in done.stdout.splitlines() if not line.startswith("recorded in")]
+    shown = found if lines is None else [*found[:lines], "…"]
+    return "```text\n$ calprof " + " ".join(arguments) + "\n" + "\n".join(shown).rstrip() + "\n```"
 
 
 def conventions() -> str:
@@ -136,6 +151,15 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "quickstart": lambda: example(QUICKSTART),
     "tree": lambda: command("resnet50", "--depth", "1"),
     "views": lambda: example(VIEWS, "from calprof import profile"),
+    "name": lambda: command("llama-3.1-8b", "--seq", "8192", "--depth", "1"),
+    "training": lambda: example(TRAINING),
+    "time": lambda: command(
+        *shlex.split("train-time --params 124337664 --tokens 300e9 --device a100 --count 8 --mfu 0.3 --price 2")
+    ),
+    "compare": lambda: command("llama-3.1-8b", "--seq", "8192", "--convention", "matmul", "--compare", lines=24),
+    "palm": lambda: command(
+        *shlex.split("formula palm --params 540.35B --layers 118 --heads 48 --head-size 256 --seq 2048")
+    ),
     "conventions": conventions,
     "families": families,
     "coverage": lambda: measured("op_coverage", tables.coverage),
