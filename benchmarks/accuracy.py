@@ -22,7 +22,7 @@ import torch
 from cases import CASES, Built, Case
 from environment import apart, machine, save, versions, why
 from peers import CALPROF, PEERS, Count
-from tables import accuracy
+from tables import DISPATCHER, accuracy
 
 DISTRIBUTIONS = ("torch", "torchvision", "transformers", "timm", "diffusers", *(p.distribution for p in PEERS))
 SECONDS = 300
@@ -62,7 +62,7 @@ def imported() -> None:
 def measured(case: Case) -> dict[str, Any]:
     """Returns the row of a case: the true MACs, and each profiler's or why there are none."""
     truth = case.macs if case.macs is not None else apart(lambda: dispatched(case), SECONDS)
-    row = {"name": case.name, "macs": truth, "basis": case.because or "the dispatcher's count", "peers": {}}
+    row = {"name": case.name, "macs": truth, "basis": case.because or DISPATCHER, "peers": {}}
     for peer in (CALPROF, *PEERS):
         row["peers"][peer.name] = outcome(case, peer.count)
         if peer.products is not None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import tables
-from environment import load
+from environment import RESULTS, load
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -144,6 +144,8 @@ def families() -> str:
 
 def measured(name: str, table: Callable[[dict[str, Any]], str]) -> str:
     """A table of a saved result."""
+    if not (RESULTS / f"{name}.json").exists():
+        return f"Not measured yet: `python benchmarks/{name}.py`."
     return table(load(name))
 
 
@@ -160,6 +162,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "palm": lambda: command(
         *shlex.split("formula palm --params 540.35B --layers 118 --heads 48 --head-size 256 --seq 2048")
     ),
+    "accuracy": lambda: measured("accuracy", tables.accuracy),
+    "overhead": lambda: measured("overhead", tables.overhead),
+    "scaling": lambda: measured("scaling", tables.scaling),
     "conventions": conventions,
     "families": families,
     "coverage": lambda: measured("op_coverage", tables.coverage),

@@ -5,26 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 EXACT = "**1**"
+DISPATCHER = "the dispatcher's count"
 
 
 def accuracy(result: dict[str, Any]) -> str:
-    """One row a case: its MACs, and each profiler's in proportion; exact ones bold, failures numbered below."""
+    """How many cases each profiler gets exactly right; folded below it every case.
+
+    A case's row has its MACs and each profiler's in proportion; exact ones are bold, failures numbered below.
+    """
     cases = result["cases"]
-    names = [name for name in result["figures"] if cases]
+    names = list(result["figures"])
     reasons: dict[str, int] = {}
-    rows = [f"| case | MACs | {' | '.join(names)} |", "|:--|--:|" + "--:|" * len(names)]
-    for case in cases:
-        cells = [_ratio(case["macs"], case["peers"][name], reasons) for name in names]
-        rows.append(f"| {case['name']} | {case['macs']:,} | {' | '.join(cells)} |")
-    exact = [str(_exact(cases, name)) for name in names]
-    rows.append(f"| **exact, of {len(cases)}** | | {' | '.join(exact)} |")
+    head = f"| {' | '.join(names)} |"
+    exact = " | ".join(str(_exact(cases, name)) for name in names)
+    rows = [f"| exact, of {len(cases)} {head}", "|:--|" + "--:|" * len(names), f"| cases | {exact} |", ""]
     apart = [name for name in (cases[0]["peers"] if cases else ()) if name not in names]
     if apart:
         told = " and ".join(f"{_exact(cases, name)} of {name.removesuffix(', products')}'s" for name in apart)
-        rows += ["", f"Of their products alone, elementwise work left out of the total, {told} are exact."]
+        rows += [f"Of their products alone, elementwise work left out of the total, {told} are exact.", ""]
+    rows += ["<details><summary>Every case</summary>", "", f"| case | MACs {head}", "|:--|--:|" + "--:|" * len(names)]
+    for case in cases:
+        cells = [_ratio(case["macs"], case["peers"][name], reasons) for name in names]
+        rows.append(f"| {case['name']} | {case['macs']:,} | {' | '.join(cells)} |")
+    forms = [f"- {case['name']}: {case['basis']}" for case in cases if case["basis"] != DISPATCHER]
+    rows += ["", "**1** is exact, 1.000 is not. Not the dispatcher's count as it is, but:", "", *forms]
     if reasons:
         rows += ["", *(f"{number}. {reason}" for reason, number in reasons.items())]
-    return "\n".join([*rows, "", _made(result)])
+    return "\n".join([*rows, "", _made(result), "", "</details>"])
 
 
 def overhead(result: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 FACTORS = (8, 4, 2, 1)
+JOINED = ("downsample_factor", "scale_factor", "pixel_shuffle_factor")
 VOCABULARY = 1000
 _DEPTH = re.compile(
     r"(^|_)(n_?layers?|num_layers|num_hidden_layers|depth|layers|num_blocks|n_blocks|num_hidden_blocks|num_self_attends_per_block)$"
@@ -29,7 +30,7 @@ _WIDTH = re.compile(
 _WIDTH_KEPT = re.compile(
     r"^(num_channels|in_channels|in_chans|image_channels|audio_channels|num_input_channels|"
     r"num_image_channels|out_channels|input_channels|num_codebooks|state_dim|act_dim|input_dim|vocab_size|"
-    r"feature_extraction_channels|target_dim|base_channels)$|ratio|multiplier|factor|time_embed_dim|_token_dim"
+    r"feature_extraction_channels|target_dim|base_channels|subsampling_conv_channels)$|ratio|multiplier|factor|time_embed_dim|_token_dim"
 )
 _EXPERTS = re.compile(r"^(num_experts|num_local_experts|n_routed_experts|moe_num_experts|num_routed_experts|"
                       r"expert_num|n_experts|num_moe_experts)$")  # fmt: skip
@@ -45,7 +46,7 @@ _SENSED = (
     "audio_token_index",
 )
 _MISSING = {"prediction_length": 24, "attn_layer_indices": [1], "vocab_size": 64, "n_routed_experts": 16,
-            "n_shared_experts": 1, "mask_token_id": 4,
+            "n_shared_experts": 1, "mask_token_id": 4, "pad_token_id": 1, "num_experts_per_tok": 2,
             **dict.fromkeys(_SENSED)}  # fmt: skip
 # Fields that say which layers are of another kind, or which share what others compute.
 _KEPT_SMALL = {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1,
@@ -125,7 +126,7 @@ def shrunk(config: Any, factor: int, ids: Mapping[Any, int]) -> dict[str, Any]:
                 settings[name] = found
     settings |= _layers(config, held)
     settings |= _pointers({**held, **settings})
-    _fill_squares({**held, **settings})
+    _agree({**held, **settings})
     return settings | _heads({**held, **settings})
 
 
@@ -154,46 +155,53 @@ def _pointers(held: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _fill_squares(held: Mapping[str, Any]) -> None:
-    """Sets the image to a whole number of the squares of patches that become one token."""
-    vision, scale = (
-        held.get("vision_config"),
-        next(
-            (held[name] for name in ("downsample_factor", "scale_factor", "pixel_shuffle_factor") if held.get(name)),
-            None,
-        ),
-    )
-    size, patch = getattr(vision, "image_size", None), getattr(vision, "patch_size", None)
+def _agree(held: Mapping[str, Any]) -> None:
+    """Makes the parts of a model fit each other where the default ones do not.
+
+    What the vision part hands on is as wide as the text part; the image has a whole number of the squares of
+    patches that become one token, and no more than a few hundred patches.
+    """
+    vision, text = held.get("vision_config"), held.get("text_config")
+    heard, projector = held.get("encoder_config"), held.get("projector_config")
+    if hasattr(projector, "encoder_hidden_size") and hasattr(heard, "hidden_dim"):
+        projector.encoder_hidden_size = heard.hidden_dim
+    if vision is None:
+        return
+    if type(getattr(vision, "out_hidden_size", None)) is int and hasattr(text, "hidden_size"):
+        vision.out_hidden_size = text.hidden_size
     shuffle = getattr(vision, "pixel_shuffle_ratio", None)
-    if shuffle is not None and hasattr(vision, "intermediate_size"):
+    if shuffle is not None and hasattr(vision, "projector_input_dim"):
         vision.intermediate_size = int(vision.hidden_size / shuffle**2)
-        vision.projector_input_dim = vision.projector_output_dim = vision.vision_output_dim = vision.projector_input_dim
-    if type(scale) is type(size) is type(patch) is int and size % (scale * patch):
+        vision.projector_output_dim = vision.vision_output_dim = vision.projector_input_dim
+    scale = next((held[name] for name in JOINED if held.get(name)), None)
+    size, patch = getattr(vision, "image_size", None), getattr(vision, "patch_size", None)
+    if type(size) is not int or type(patch) is not int:
+        return
+    if size > 448 and size % patch == 0:
+        vision.image_size = size = 16 * patch
+    if type(scale) is int and size % (scale * patch):
         vision.image_size = max(size // (scale * patch), 1) * scale * patch
 
 
 def _layers(config: Any, held: Mapping[str, Any]) -> dict[str, Any]:
     """Lists with an entry for each layer, cut to one layer of each kind but at least two, and the depth."""
     depth = getattr(config, "num_hidden_layers", None)
-    if type(depth) is not int or depth <= 2:
-        return {}
     name = getattr(config, "attribute_map", {}).get("num_hidden_layers", "num_hidden_layers")
+    if type(depth) is not int or depth <= 2 or name not in held:
+        return {}
     outputs = held.get("out_indices") or held.get("_out_indices")
-    if outputs and "out_features" in vars(config) | held and name in held:
+    if outputs and "out_features" in vars(config) | held:
         count = len(outputs)
         return {name: max(count, 2), "out_indices": list(range(1, count + 1)), "out_features": None}
     lists = {
-        key: value for key, value in held.items()
+        key: list(value)
+        for key, value in held.items()
         if isinstance(value, (list, tuple)) and len(value) == depth and not key.startswith("_")
-    }  # fmt: skip
-    kinds = [
-        tuple(str(value[layer]) for key, value in lists.items() if key.endswith(("_types", "_type")))
-        for layer in range(depth)
-    ]
-    chosen = sorted({kinds.index(kind) for kind in kinds})
-    chosen = (chosen + [layer for layer in range(depth) if layer not in chosen])[: max(len(chosen), 2)]
-    if name not in held:
-        return {}
+    }
+    named = [value for key, value in lists.items() if key.endswith(("_types", "_type"))]
+    kinds = [tuple(str(value[layer]) for value in named) for layer in range(depth)]
+    first = sorted({kinds.index(kind) for kind in kinds})
+    chosen = sorted((first + [layer for layer in range(depth) if layer not in first])[: max(len(first), 2)])
     if held.get("layer_types", ()) is None:
         lists["layer_types"] = ["full_attention"] * depth
     for key in ("layer_types", "layers_block_type"):
@@ -201,10 +209,7 @@ def _layers(config: Any, held: Mapping[str, Any]) -> dict[str, Any]:
         if only and only <= {"mamba", "linear_attention"}:
             # A cache of states alone is refused by models that expect attention in some layer.
             lists[key] = ["attention" if "mamba" in only else "full_attention", *lists[key][1:]]
-    return {
-        name: len(chosen),
-        **{key: type(value)(value[layer] for layer in sorted(chosen)) for key, value in lists.items()},
-    }
+    return {name: len(chosen)} | {key: [value[layer] for layer in chosen] for key, value in lists.items()}
 
 
 def _heads(held: Mapping[str, Any]) -> dict[str, Any]:

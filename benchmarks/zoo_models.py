@@ -138,10 +138,6 @@ def diffusers() -> list[Entry]:
         "AutoencoderTiny": ({}, image),
         "AsymmetricAutoencoderKL": ({}, image),
         "VQModel": ({}, image),
-        "UNet1DModel": (
-            {"extra_in_channels": 16, "sample_size": 4096},
-            lambda: {"sample": noise(1, 2, 4096), "timestep": time},
-        ),
         "UNet2DModel": ({}, lambda: {**image(), "timestep": time}),
         "UNet2DConditionModel": ({}, lambda: condition(64, 64)),
         "UNet3DConditionModel": ({}, lambda: condition(4, 32, 32, width=1024)),

@@ -65,8 +65,9 @@ def subject_of(model: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] |
     inputs = _sizes(args, kwargs or {})
     try:
         shape = Shape.from_config(named)
-    except (ValueError, TypeError, AttributeError) as error:
-        reason = f"{family or type(config).__name__} is no shape of a transformer: {error}"
+    except Exception as error:  # a configuration may refuse any question in its own way; `compare` gives the reason
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = f"{family or type(config).__name__} is no shape of a transformer: {first}"
         return Subject(None, reason, family, False, *_tokens(inputs))
     tied = _tied(model)
     if tied is not None:

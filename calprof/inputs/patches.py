@@ -23,7 +23,7 @@ def patches(request: Request, name: str, grid_name: str, count: int) -> dict[str
     patch = int(pair(request.vision("patch_size", "spatial_patch_size"), 14)[0])
     merge = request.vision("spatial_merge_size", "merge_size", default=2)
     merge = merge if isinstance(merge, int) else 2
-    deep = request.vision("temporal_patch_size", default=1)
+    deep = request.vision("temporal_patch_size", "patch_temporal", default=1)
     high, wide = (max(side // (patch * merge), 1) * merge for side in size(request))
     time = max(-(-count // deep), 1)
     rows = request.batch * time * high * wide

@@ -78,6 +78,8 @@ def placeholders(request: Request, named: Mapping[str, torch.Tensor]) -> list[tu
         count = _asked(request, modality, named)
         if count is None:
             count = request.whole(*modality.lengths)
+        if count is None and method_of(request.model, modality.method) is None and modality.kind == 3:
+            count = 1  # the forward itself makes room for each sound
         if count:
             found.append((token, int(count), modality.kind))
     return found

@@ -32,8 +32,9 @@ def waveform(request: Request) -> dict[str, torch.Tensor]:
         length = request.audio("max_length", default=1024)
         return {"input_values": noise((request.batch, length, mels), request.dtype)}
     shape: tuple[int, ...] = (request.batch, samples(request))
-    if request.audio("audio_channels", "feature_extraction_channels") is not None or request.audio("codebook_size"):
-        shape = (request.batch, request.audio("audio_channels", default=1), shape[1])
+    heard = request.audio("audio_channels", "feature_extraction_channels", "channels")
+    if heard is not None or request.audio("codebook_size"):
+        shape = (request.batch, request.audio("audio_channels", "channels", default=1), shape[1])
     named = {"input_values": noise(shape, request.dtype)}
     if "padding_mask" in request.taken and "input_ids" in request.taken:
         named["padding_mask"] = filled((request.batch, shape[-1]), 1).bool()
@@ -46,6 +47,9 @@ def features(request: Request) -> dict[str, torch.Tensor]:
     stacked = request.audio("input_feat_per_channel")
     if stacked is not None:
         bins = int(stacked) * int(request.audio("input_channels", default=1))
+    convolutions = request.audio("subsampling_conv_channels")
+    if stacked is None and isinstance(convolutions, (list, tuple)):
+        bins = int(convolutions[0])  # what is left after the convolutions is projected as if it were this many
     square = request.audio("spec_size")
     if square is not None:
         return {"input_features": noise((request.batch, 1, 4 * square, bins), request.dtype)}
