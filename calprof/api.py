@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -24,8 +24,9 @@ from calprof.recording.recorder import IgnoreRule, Recorder
 from calprof.recording.recording import Recording
 from calprof.recording.state import undisturbed
 from calprof.result import Profile
-from calprof.verification import copied
-from calprof.verification import verify as compare
+
+if TYPE_CHECKING:
+    from calprof.verification import Verification
 
 __all__ = ["FlopProfiler", "calculate_flops", "profile"]
 
@@ -146,14 +147,15 @@ def profile(
     given = (inputs.args, inputs.kwargs) if mode is None else fake_inputs((inputs.args, inputs.kwargs), mode)
     profiler = FlopProfiler(model, ignore_modules=ignore_modules, training=training, convention=convention)
     grad_mode = torch.enable_grad() if grad or training else torch.no_grad()
-    spare = copied(given) if verify else given
+    # The dispatcher's counter takes its time to import: only who asks for it waits.
+    spare = _copied(given) if verify else given
     with undisturbed(model, train_mode), grad_mode, running(mode), profiler:
         profiler.differentiate(run(*given[0], **given[1]))
     prof = profiler.profile()
     verification = None
     if verify:
         with undisturbed(model, train_mode), grad_mode, running(mode):
-            verification = compare(prof.recording, lambda: run(*spare[0], **spare[1]), model)
+            verification = _verified(prof.recording, lambda: run(*spare[0], **spare[1]), model)
     subject = subject_of(unwrapped(model), inputs.args, inputs.kwargs) if forward_mode == "forward" else None
     recording = prof.recording if mode is None else prof.recording.with_notes(mode.assumed)
     return Profile(
@@ -285,6 +287,18 @@ def _inputs(
     if input_shape is not None:
         return from_shape(model, input_shape)
     raise ValueError("nothing to run the model on: give input_shape=, tokenizer=, args= or kwargs=")
+
+
+def _copied(given: Any) -> Any:
+    from calprof.verification import copied
+
+    return copied(given)
+
+
+def _verified(recording: Recording, run: Callable[[], Any], model: torch.nn.Module) -> Verification:
+    from calprof.verification import verify
+
+    return verify(recording, run, model)
 
 
 def _method(model: torch.nn.Module, forward_mode: str) -> Any:

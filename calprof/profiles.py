@@ -121,27 +121,37 @@ class Profile:
     @cached_property
     def work(self) -> Work:
         """All counted work of the forward."""
-        return self.root.work
+        counts: dict[str, int] = {}
+        for call in self.recording.calls:
+            for kind, count in call.cost.forward.items():
+                counts[kind] = counts.get(kind, 0) + count
+        return Work(**counts)
+
+    # The totals are sums over the calls: the tree, which takes longer, is built when it is asked for.
 
     @property
     def flops(self) -> int:
         """FLOPs of the run under the convention."""
-        return self.root.flops
+        return self.convention.price(self.work)
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates of the run."""
-        return self.root.macs
+        return macs_of(self.work, self.convention)
 
     @property
     def params(self) -> int:
         """Elements of all parameters, each counted once."""
-        return self.root.params
+        return self._whole.params
 
     @property
     def trainable_params(self) -> int:
         """Elements of the parameters that require a gradient, each counted once."""
-        return self.root.trainable_params
+        return self._whole.trainable_params
+
+    @cached_property
+    def _whole(self) -> ModuleRecord:
+        return next((record for record in self.recording.modules if not record.path), ModuleRecord("", self.kind))
 
     @property
     def uncounted(self) -> tuple[Uncounted, ...]:

@@ -16,13 +16,13 @@ from calprof.cost.scaling import Scaling, fit_scaling
 from calprof.cost.training import Passes, Training, training_by_factor
 from calprof.cost.utilization import hfu, mfu
 from calprof.randomness import kept_random
-from calprof.verification import Verification
 
 if TYPE_CHECKING:
     import torch
 
     from calprof.analytical import Shape
     from calprof.comparison import Comparison
+    from calprof.verification import Verification
 
 
 @dataclass(frozen=True)

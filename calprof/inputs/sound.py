@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 import torch
 from torch import nn
 
+from calprof.inputs.placeholders import method_of
 from calprof.inputs.request import Request
 from calprof.inputs.values import filled, noise
 
@@ -22,7 +24,9 @@ BINS = (
 def samples(request: Request) -> int:
     """How many samples the waveform has, at the configuration's sampling rate or at 16 kHz."""
     rate = request.audio("sampling_rate", "sample_rate", default=DEFAULT_RATE)
-    return max(int((request.seconds or DEFAULT_SECONDS) * rate), 1)
+    count = max(int((request.seconds or DEFAULT_SECONDS) * rate), 1)
+    step = request.audio("samples_per_token", default=1)
+    return -(-count // step) * step
 
 
 def waveform(request: Request) -> dict[str, torch.Tensor]:
@@ -60,9 +64,15 @@ def features(request: Request) -> dict[str, torch.Tensor]:
         return {"audio_mel": noise(shape, request.dtype), "audio_mel_mask": filled((request.batch, length), 0).bool()}
     named = {"input_features": noise(shape, request.dtype)}
     for mask in ("input_features_mask", "feature_attention_mask"):
-        if mask in request.taken:
+        if mask in request.taken and _masks_frames(request, mask):
             named[mask] = filled((request.batch, length), 1)
     return named
+
+
+def _masks_frames(request: Request, mask: str) -> bool:
+    """Whether the encoder itself reads the mask; where it does not, the mask is of what comes out of it."""
+    encode = method_of(request.model, "get_audio_features")
+    return encode is None or mask in inspect.signature(encode).parameters
 
 
 def _frames(request: Request) -> int:

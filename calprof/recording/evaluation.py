@@ -15,7 +15,7 @@ _PRODUCTS = frozenset({"mac", "masked_mac", "complex_mac", "onehot_mac"})
 _GRADIENTS = frozenset({"mac", "masked_mac", "complex_mac"})
 """The products whose gradient is a matter of which operands need one; a formula states it."""
 _MEMO: dict[tuple[Any, ...], Evaluated] = {}
-_MEMO_LIMIT = 65536
+_MEMO_LIMIT = 8192
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,10 @@ def _handler(
                 for name, value in kwargs.items():
                     add(keywords)
                     add(name)
-                    append(key, value, grads)
+                    if type(value) in plain:
+                        add(value)
+                    else:
+                        append(key, value, grads)
             add(result)
             if isinstance(out, tensor) and out.layout is strided:
                 add(out.shape)

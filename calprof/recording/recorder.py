@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
 from time import perf_counter
@@ -162,38 +163,54 @@ class Recorder:
                 modules.setdefault(scope.path, scope.module)
         params = _inclusive_params(modules)
         for path, module in modules.items():
-            sizes = params[path].values()
             yield ModuleRecord(
-                path,
-                type(module).__name__,
-                calls.get(path, 0),
-                sum(size for size, _ in sizes),
-                sum(size for size, trainable in sizes if trainable),
-                id(module) in self._ignored,
+                path, type(module).__name__, calls.get(path, 0), *params[path], id(module) in self._ignored
             )
 
 
-def _inclusive_params(modules: Mapping[str, torch.nn.Module]) -> dict[str, dict[int, tuple[int, bool]]]:
-    """Returns, for each path, the parameters of the module and those below it: id to size and trainable.
+def _inclusive_params(modules: Mapping[str, torch.nn.Module]) -> dict[str, tuple[int, int]]:
+    """Returns, for each path, the elements and the trainable elements of the module's parameters and those below it.
 
-    One walk over the modules, each parameter handed up to its ancestors: asking each module for its
-    `parameters()` walks every subtree again.
+    One pass from the leaves up: sizes are added, and only parameters that several modules hold are kept apart.
     """
-    found: dict[str, dict[int, tuple[int, bool]]] = {path: {} for path in modules}
+    holders = Counter(id(each) for module in modules.values() for each in module._parameters.values())
+    sizes: dict[str, list[int]] = {}
+    shared: dict[str, dict[int, tuple[int, bool]]] = {}
     for path, module in modules.items():
-        own = {id(each): (_numel(each), each.requires_grad) for each in module._parameters.values() if each is not None}
-        while own:
-            if path in found:
-                found[path].update(own)
-            if not path:
-                break
-            path = path.rpartition(".")[0]
-    return found
+        mine = sizes[path] = [0, 0]
+        for each in module._parameters.values():
+            if each is None:
+                continue
+            size = _numel(each)
+            if holders[id(each)] > 1:
+                shared.setdefault(path, {})[id(each)] = (size, each.requires_grad)
+                continue
+            mine[0] += size
+            if each.requires_grad:
+                mine[1] += size
+    for path in sorted(filter(None, modules), key=_depth, reverse=True):
+        above = path.rpartition(".")[0]
+        while above and above not in sizes:
+            above = above.rpartition(".")[0]
+        if above in sizes:
+            sizes[above][0] += sizes[path][0]
+            sizes[above][1] += sizes[path][1]
+            if path in shared:
+                shared.setdefault(above, {}).update(shared[path])
+    for path, common in shared.items():
+        sizes[path][0] += sum(size for size, _ in common.values())
+        sizes[path][1] += sum(size for size, trainable in common.values() if trainable)
+    return {path: (size, trainable) for path, (size, trainable) in sizes.items()}
+
+
+def _depth(path: str) -> int:
+    return path.count(".")
 
 
 def _numel(parameter: torch.nn.Parameter) -> int:
     # A lazy module's parameter has no size before its first forward.
-    return 0 if torch.nn.parameter.is_lazy(parameter) else parameter.numel()
+    lazy = type(parameter) is not torch.nn.Parameter and torch.nn.parameter.is_lazy(parameter)
+    return 0 if lazy else parameter.numel()
 
 
 def _ignored_modules(model: torch.nn.Module | None, rules: list[IgnoreRule]) -> set[int]:
