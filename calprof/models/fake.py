@@ -157,13 +157,31 @@ def build(construct: Callable[[], _Built], mode: ShapesOnly) -> _Built:
     Parameters and floating-point buffers are fake; integer and boolean buffers are fake where they are large.
     Random states are as before.
     """
-    with undisturbed(torch.nn.Identity()), mode, _uninitialised(), warnings.catch_warnings():
+    with undisturbed(torch.nn.Identity()), mode, _uninitialised(), _converted(), warnings.catch_warnings():
         # The deep copies of layers that some constructors make ask a fake tensor where its data is.
         warnings.filterwarnings("ignore", message="Accessing the data pointer of FakeTensor")
         model = construct()
     if isinstance(model, torch.nn.Module):
         settle(model, mode)
     return model
+
+
+@contextmanager
+def _converted() -> Iterator[None]:
+    """Lets `Module.to` convert fake parameters in place: PyTorch swaps them, which their weak references forbid."""
+    swap: Any = torch.utils.swap_tensors
+
+    def convert(tensor: torch.Tensor, converted: torch.Tensor) -> None:
+        if not isinstance(tensor, FakeTensor):
+            swap(tensor, converted)
+        elif (tensor.dtype, tensor.device, tensor.shape) != (converted.dtype, converted.device, converted.shape):
+            tensor.data = converted.detach()
+
+    torch.utils.swap_tensors = convert
+    try:
+        yield
+    finally:
+        torch.utils.swap_tensors = swap
 
 
 @contextmanager

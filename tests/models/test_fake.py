@@ -14,6 +14,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor
 
 import calprof
+from calprof.models import fake
 from calprof.models.copying import fake_copy
 from calprof.models.fake import LARGE, ShapesOnly, fake_inputs, mode_of
 from calprof.models.fake import build as build_fake
@@ -187,3 +188,22 @@ def test_grouped_products_have_their_shape_in_every_dtype(dtype):
     with mode:
         assert torch._grouped_mm(rows, groups, offs=offsets).shape == (32, 8)
         assert torch._grouped_mm(rows.T, rows, offs=offsets[:2]).shape == (2, 16, 16)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_constructor_may_convert_what_it_built(dtype):
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = torch.nn.Linear(3, 5).to(dtype)
+            self.second = torch.nn.Linear(3, 5)
+            self.second.weight = self.first.weight
+
+        def forward(self, x):
+            return self.first(x.to(dtype)) + self.second.to(dtype)(x.to(dtype))
+
+    mode = fake.ShapesOnly()
+    model = fake.build(Model, mode)
+    assert model.first.weight.dtype == dtype and model.first.weight is model.second.weight
+    swap = torch.utils.swap_tensors
+    assert swap.__module__ == "torch.utils"
