@@ -51,7 +51,8 @@ _MISSING = {"prediction_length": 24, "attn_layer_indices": [1], "vocab_size": 64
 # Fields that say which layers are of another kind, or which share what others compute.
 _KEPT_SMALL = {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1,
                "num_kv_shared_layers": 0, "mm_tokens_per_image": 4, "frames_per_clip": 8,
-               "cross_attention_layers": [1]}  # fmt: skip
+               "cross_attention_layers": [1],
+               "block_types": ("recurrent", "attention")}  # fmt: skip
 _TOKEN = re.compile(r"(_token_id|_token_index|_token_ids|_patch_id|_tokens_id)$|^(image_token|video_token)_")
 
 

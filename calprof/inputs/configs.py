@@ -69,7 +69,11 @@ def from_config(
         length = request.seq or _length(request)
         if isinstance(request.model, nn.Module):
             check_length(request.model, length)
-        named["decoder_input_ids"] = decoder_ids(request.config, (request.batch, length))
+        shape: tuple[int, ...] = (request.batch, length)
+        channels = getattr(getattr(request.config, "decoder_config", None), "num_channels", None)
+        if isinstance(channels, int):
+            shape = (*shape, channels)  # one code of each codebook at every step
+        named["decoder_input_ids"] = decoder_ids(request.config, shape)
     named.update(required(request, named))
     _, device = placement(request.model) if isinstance(request.model, nn.Module) else (None, "cpu")
     kwargs = {name: value.to(device) for name, value in named.items()}
@@ -169,10 +173,11 @@ def _heard_instead(request: Request, named: dict[str, torch.Tensor]) -> bool:
 
 
 def _rows(request: Request) -> int | None:
-    """How many token ids both the configuration and the embedding know: a sound decoder's may be another."""
-    stated = config_vocabulary(request.config)
+    """How many token ids every embedding of the input knows: a sound decoder's may be another."""
+    parts = (getattr(request.config, name, None) for name in ("text_config", "encoder_config"))
+    stated = [getattr(part, "vocab_size", None) for part in parts] + [config_vocabulary(request.config)]
     found = vocabulary(request.model) if isinstance(request.model, nn.Module) else None
-    return min((one for one in (stated, found) if one), default=None)
+    return min((one for one in (*stated, found) if isinstance(one, int) and one), default=None)
 
 
 def _queries(request: Request) -> dict[str, torch.Tensor]:

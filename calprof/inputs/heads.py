@@ -34,3 +34,11 @@ def model_class(config: Any) -> Any:
         f"No transformers model class belongs to {type(config).__name__}; expected a configuration with "
         "architectures, or one that AutoModel knows."
     )
+
+
+def matches(config: Any) -> bool:
+    """Whether the models of this type find the same points in two images."""
+    from transformers.models.auto import modeling_auto
+
+    names = getattr(modeling_auto, "MODEL_FOR_KEYPOINT_MATCHING_MAPPING_NAMES", {})
+    return getattr(config, "model_type", None) in names

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from calprof.inputs.heads import matches
 from calprof.inputs.patches import flattened, gridded, numbered, padded, patches, placed, rows, strip
 from calprof.inputs.pictures import channels, frames, size
 from calprof.inputs.request import Request, pair
-from calprof.inputs.traits import class_name
 from calprof.inputs.values import filled, noise
 
 # Vision towers of one image size, which never look at the sizes of the images.
@@ -21,7 +21,7 @@ def pixels(request: Request) -> dict[str, torch.Tensor]:
             return layout(request)
     height, width = size(request)
     shape: tuple[int, ...] = (request.batch, channels(request), height, width)
-    if class_name(request.model).endswith("ForKeypointMatching"):
+    if matches(request.config):
         shape = (request.batch, 2, *shape[1:])
     elif _is_video(request):
         shape = (request.batch, frames(request), *shape[1:])

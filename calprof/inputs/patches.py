@@ -32,7 +32,11 @@ def patches(request: Request, name: str, grid_name: str, count: int) -> dict[str
         shape = (rows, channels(request), patch, patch)
     values = noise(shape, request.dtype)
     grid = torch.tensor([[time, high, wide]] * request.batch, dtype=torch.int64, device="cpu")
-    return {name: values, grid_name: grid}
+    named = {name: values, grid_name: grid}
+    merges = grid_name.replace("grid_thw", "merge_sizes")
+    if merges in request.taken:
+        named[merges] = filled((request.batch,), merge)
+    return named
 
 
 def _convolves(request: Request, patch: int) -> bool:
@@ -94,11 +98,7 @@ def numbered(request: Request) -> dict[str, torch.Tensor]:
 def rows(request: Request) -> dict[str, torch.Tensor]:
     """The patches of images as a vision encoder alone gets them, under the name it has for them, and a grid."""
     name = "hidden_states" if "hidden_states" in request.taken else "pixel_values"
-    named = patches(request, name, "grid_thw", 1)
-    if "merge_sizes" in request.taken:
-        merge = request.vision("spatial_merge_size", "merge_size", default=1)
-        named["merge_sizes"] = filled((request.batch,), merge)
-    return named
+    return patches(request, name, "grid_thw", 1)
 
 
 def placed(request: Request) -> dict[str, torch.Tensor]:

@@ -107,6 +107,9 @@ def _asked(request: Request, modality: Modality, named: Mapping[str, torch.Tenso
         return None
     taken = inspect.signature(encode).parameters
     given = {name: value for name, value in named.items() if name in taken}
+    needed = [one for one in taken.values() if one.default is one.empty and one.kind is not one.VAR_KEYWORD]
+    if any(one.name not in given for one in needed):
+        return _patches(named)
     mode = fake_mode_of(request.model)
     with evaluating(request.model), torch.no_grad():
         try:
@@ -117,6 +120,12 @@ def _asked(request: Request, modality: Modality, named: Mapping[str, torch.Tenso
                 return None
             rows = rows_of(encode(**given))
     return rows // request.batch if rows else None
+
+
+def _patches(named: Mapping[str, torch.Tensor]) -> int | None:
+    """How many patches a sample has, for models that embed each by itself."""
+    found = named.get("image_patches")
+    return None if found is None else found.shape[1]
 
 
 def method_of(model: Any, name: str) -> Any:

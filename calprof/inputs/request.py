@@ -17,7 +17,15 @@ VISION = (
     "backbone_config",
     "encoder",
 )
-AUDIO = ("audio_config", "audio_encoder_config", "speech_config", "encoder_config", "sound_config", "encoder")
+AUDIO = (
+    "audio_config",
+    "audio_encoder_config",
+    "speech_config",
+    "encoder_config",
+    "sound_config",
+    "dac_config",
+    "encoder",
+)
 OUTER = ("thinker_config", "vlm_config", "text_config")
 
 

@@ -25,7 +25,7 @@ def samples(request: Request) -> int:
     """How many samples the waveform has, at the configuration's sampling rate or at 16 kHz."""
     rate = request.audio("sampling_rate", "sample_rate", default=DEFAULT_RATE)
     count = max(int((request.seconds or DEFAULT_SECONDS) * rate), 1)
-    step = request.audio("samples_per_token", default=1)
+    step = int(request.audio("samples_per_token", default=1))
     return -(-count // step) * step
 
 
@@ -40,6 +40,8 @@ def waveform(request: Request) -> dict[str, torch.Tensor]:
     if heard is not None or request.audio("codebook_size"):
         shape = (request.batch, request.audio("audio_channels", "channels", default=1), shape[1])
     named = {"input_values": noise(shape, request.dtype)}
+    if "input_values_cutoffs" in request.taken:
+        named["input_values_cutoffs"] = filled((request.batch, 1), shape[-1])
     if "padding_mask" in request.taken and "input_ids" in request.taken:
         named["padding_mask"] = filled((request.batch, shape[-1]), 1).bool()
     return named
@@ -57,6 +59,7 @@ def features(request: Request) -> dict[str, torch.Tensor]:
     square = request.audio("spec_size")
     if square is not None:
         return {"input_features": noise((request.batch, 1, 4 * square, bins), request.dtype)}
+    bins = _read_bins(request, bins)
     length = _frames(request)
     convolved = stacked is None and _convolves(request, bins)
     shape = (request.batch, bins, length) if convolved else (request.batch, length, bins)
@@ -67,6 +70,16 @@ def features(request: Request) -> dict[str, torch.Tensor]:
         if mask in request.taken and _masks_frames(request, mask):
             named[mask] = filled((request.batch, length), 1)
     return named
+
+
+def _read_bins(request: Request, bins: int) -> int:
+    """The bins that the model reads: where no layer takes as many as stated, those of its first product."""
+    if not isinstance(request.model, nn.Module):
+        return bins
+    wide = [one.in_features for one in request.model.modules() if isinstance(one, nn.Linear)]
+    read = [one.in_channels for one in request.model.modules() if isinstance(one, (nn.Conv1d, nn.Conv2d))]
+    # A convolution with one channel goes over time and bins at once.
+    return bins if {1, bins} & {*read} or not wide or bins in wide else wide[0]
 
 
 def _masks_frames(request: Request, mask: str) -> bool:

@@ -64,7 +64,12 @@ def start_id(config: Any) -> int:
 
 def decoder_rows(config: Any) -> int | None:
     """How many token ids the decoder's embedding has rows for."""
-    for part in (getattr(config, "decoder", None), config, text_config(config)):
+    for part in (
+        getattr(config, "decoder", None),
+        getattr(config, "decoder_config", None),
+        config,
+        text_config(config),
+    ):
         for name in ("decoder_vocab_size", "vocab_size"):
             size = getattr(part, name, None)
             if isinstance(size, int):
