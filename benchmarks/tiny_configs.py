@@ -48,11 +48,13 @@ _SENSED = (
 _MISSING = {"prediction_length": 24, "attn_layer_indices": [1], "vocab_size": 64, "n_routed_experts": 16,
             "n_shared_experts": 1, "mask_token_id": 4, "pad_token_id": 1, "num_experts_per_tok": 2,
             **dict.fromkeys(_SENSED)}  # fmt: skip
+# Derived where they are not given, but from the widths and depths of the large model.
+_DERIVED = ("rope_parameters", "attention_types")
 # Fields that say which layers are of another kind, or which share what others compute.
 _KEPT_SMALL = {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1,
                "num_kv_shared_layers": 0, "mm_tokens_per_image": 4, "frames_per_clip": 8,
                "cross_attention_layers": [1],
-               "block_types": ("recurrent", "attention")}  # fmt: skip
+               "block_types": ("recurrent", "attention"), "attention_types": [[["global", "local"], 1]]}  # fmt: skip
 _TOKEN = re.compile(r"(_token_id|_token_index|_token_ids|_patch_id|_tokens_id)$|^(image_token|video_token)_")
 
 
@@ -118,7 +120,7 @@ def shrunk(config: Any, factor: int, ids: Mapping[Any, int]) -> dict[str, Any]:
             settings[name] = [type(one)(**shrunk(one, factor, ids)) for one in value]
         elif (
             declared.get(name, value) is not None
-            or name == "rope_parameters"
+            or name in _DERIVED
             or value != fresh.get(name, value)
             or name in _MISSING
         ):
@@ -151,8 +153,8 @@ def _pointers(held: Mapping[str, Any]) -> dict[str, Any]:
     return layers | {
         name: type(value)(min(one, depth - 1) for one in value)
         for name, value in held.items()
-        if name.endswith(("_indices", "_indexes")) and name != "out_indices" and isinstance(value, (list, tuple))
-        and _whole(value) and max(value) >= depth
+        if name.endswith(("_indices", "_indexes", "_hook_ids")) and name != "out_indices"
+        and isinstance(value, (list, tuple)) and _whole(value) and max(value) >= depth
     }  # fmt: skip
 
 
@@ -170,6 +172,8 @@ def _agree(held: Mapping[str, Any]) -> None:
         return
     if type(getattr(vision, "out_hidden_size", None)) is int and hasattr(text, "hidden_size"):
         vision.out_hidden_size = text.hidden_size
+    if hasattr(vision, "embed_dim") and hasattr(vision, "spatial_merge_size") and hasattr(text, "hidden_size"):
+        vision.hidden_size = text.hidden_size  # of what it hands on; its own width is the other
     shuffle = getattr(vision, "pixel_shuffle_ratio", None)
     if shuffle is not None and hasattr(vision, "projector_input_dim"):
         vision.intermediate_size = int(vision.hidden_size / shuffle**2)
@@ -218,18 +222,21 @@ def _heads(held: Mapping[str, Any]) -> dict[str, Any]:
 
     A rotary embedding of rows and columns takes a quarter of a head at a time.
     """
-    width = next((held[name] for name in ("hidden_size", "d_model", "embed_dim") if type(held.get(name)) is int), None)
-    if width is None or width % 4 or held.get("head_dim") is not None:
-        return {}
+    width = next((held[name] for name in ("embed_dim", "d_model", "hidden_size") if type(held.get(name)) is int), None)
     heads = held.get("num_attention_heads")
+    shared = {"num_key_value_heads": heads} if held.get("num_key_value_heads", heads) is None and heads else {}
+    if width is None or width % 4 or held.get("head_dim") is not None:
+        return shared
     if "head_dim" in held and type(heads) is int and heads > 0 and width % (4 * heads) == 0:
-        return {"head_dim": width // heads}
+        return {"head_dim": width // heads} | shared
     settings: dict[str, Any] = {
         name: next(fewer for fewer in range(held[name], 0, -1) if width % (4 * fewer) == 0)
         for name in ("num_attention_heads", "num_heads", "attention_heads", "n_heads")
         if type(held.get(name)) is int and held[name] > 0 and width % (4 * held[name])
     }
-    if settings and type(held.get("num_key_value_heads")) is int:
+    if not settings:
+        return shared
+    if type(held.get("num_key_value_heads")) is int:
         settings["num_key_value_heads"] = next(iter(settings.values()))
     return settings
 

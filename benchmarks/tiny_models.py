@@ -13,7 +13,7 @@ from calprof.models.fake import ShapesOnly, build
 from calprof.models.heads import model_class
 from calprof.models.values import ValueNeeded, running
 
-LENGTH = 19
+LENGTH = 13
 LARGEST = 400_000_000
 """Parameters beyond which a configuration is not small and is not tried."""
 

@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import calprof.ops  # noqa: F401 - registers the catalogue
-from calprof.comparison.subject import subject_of
+from calprof.comparison.described import described
 from calprof.conventions import Convention, find_convention
 from calprof.cost.training import Passes, Training, training_by_factor
 from calprof.inputs.arguments import Inputs, from_arguments
-from calprof.inputs.shapes import from_shape
-from calprof.inputs.tokens import from_tokenizer
 from calprof.inputs.traits import placement, unwrapped
-from calprof.models.copying import fake_copy
 from calprof.models.fake import ShapesOnly, fake_inputs, mode_of
 from calprof.models.values import running
 from calprof.randomness import kept_random
 from calprof.recording.recorder import IgnoreRule, Recorder
 from calprof.recording.recording import Recording
 from calprof.recording.state import undisturbed
+from calprof.recording.walking import walk
 from calprof.result import Profile
 
 if TYPE_CHECKING:
@@ -141,26 +139,27 @@ def profile(
     _check_model(model, required=True)
     mode = mode_of(model) or (ShapesOnly() if fake else None)
     if mode is not None and fake:
+        from calprof.models.copying import fake_copy
+
         model = fake_copy(model, mode)
     run = _method(model, forward_mode)
     inputs = _inputs(model, input_shape, tokenizer, args, kwargs)
     given = (inputs.args, inputs.kwargs) if mode is None else fake_inputs((inputs.args, inputs.kwargs), mode)
-    profiler = FlopProfiler(model, ignore_modules=ignore_modules, training=training, convention=convention)
+    prices, found = find_convention(convention), walk(model)
+    recorder = Recorder(model, grads=_is_exact(training), ignore=ignore_modules or (), found=found)
     grad_mode = torch.enable_grad() if grad or training else torch.no_grad()
     # The dispatcher's counter takes its time to import: only who asks for it waits.
     spare = _copied(given) if verify else given
-    with undisturbed(model, train_mode), grad_mode, running(mode), profiler:
-        profiler.differentiate(run(*given[0], **given[1]))
-    prof = profiler.profile()
+    with undisturbed(model, train_mode, found), grad_mode, running(mode), recorder:
+        recorder.differentiate(run(*given[0], **given[1]))
+    recording = recorder.recording().with_notes(mode.assumed if mode is not None else ())
     verification = None
     if verify:
         with undisturbed(model, train_mode), grad_mode, running(mode):
-            verification = _verified(prof.recording, lambda: run(*spare[0], **spare[1]), model)
-    subject = subject_of(unwrapped(model), inputs.args, inputs.kwargs) if forward_mode == "forward" else None
-    recording = prof.recording if mode is None else prof.recording.with_notes(mode.assumed)
-    return Profile(
-        recording, prof.convention, prof.kind, inputs.description, subject=subject, verification=verification
-    )
+            verification = _verified(recording, lambda: run(*spare[0], **spare[1]), model)
+    seen = described(unwrapped(model), inputs.args, inputs.kwargs) if forward_mode == "forward" else None
+    kind = type(model).__name__
+    return Profile(recording, prices, kind, inputs.description, seen=seen, verification=verification)
 
 
 @kept_random()
@@ -283,8 +282,12 @@ def _inputs(
     if given:
         return from_arguments(args, kwargs or {}, placement(model)[1])
     if tokenizer is not None:
+        from calprof.inputs.tokens import from_tokenizer
+
         return from_tokenizer(model, tokenizer, input_shape)
     if input_shape is not None:
+        from calprof.inputs.shapes import from_shape
+
         return from_shape(model, input_shape)
     raise ValueError("nothing to run the model on: give input_shape=, tokenizer=, args= or kwargs=")
 

@@ -19,7 +19,7 @@ from calprof.models.progress import bar, module_bar, wanted
 from calprof.models.resolve import resolve
 from calprof.models.values import ValueNeeded, running
 from calprof.recording.recorder import IgnoreRule
-from calprof.recording.state import undisturbed
+from calprof.recording.state import same_random_state
 from calprof.result import Profile
 
 __all__ = ["calculate_flops_hf", "profile_by_name"]
@@ -219,7 +219,7 @@ def _profiled(
 
 
 def _with_weights(blueprint: Blueprint, dtype: torch.dtype) -> torch.nn.Module:
-    with undisturbed(torch.nn.Identity()), _default_dtype(dtype):
+    with same_random_state(), _default_dtype(dtype):
         torch.manual_seed(0)
         return blueprint.construct().eval()
 

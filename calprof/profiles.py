@@ -121,11 +121,7 @@ class Profile:
     @cached_property
     def work(self) -> Work:
         """All counted work of the forward."""
-        counts: dict[str, int] = {}
-        for call in self.recording.calls:
-            for kind, count in call.cost.forward.items():
-                counts[kind] = counts.get(kind, 0) + count
-        return Work(**counts)
+        return self.recording.work
 
     # The totals are sums over the calls: the tree, which takes longer, is built when it is asked for.
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calprof import profiles as core
-from calprof.comparison.subject import Subject
-from calprof.cost.arguments import not_negative
-from calprof.cost.device import Device
-from calprof.cost.exact import training_exact
-from calprof.cost.scaling import Scaling, fit_scaling
+from calprof.comparison.described import Described
 from calprof.cost.training import Passes, Training, training_by_factor
-from calprof.cost.utilization import hfu, mfu
 from calprof.randomness import kept_random
 
 if TYPE_CHECKING:
     import torch
 
     from calprof.analytical import Shape
-    from calprof.comparison import Comparison
+    from calprof.comparison.entries import Comparison
+    from calprof.comparison.subject import Subject
+    from calprof.cost.device import Device
+    from calprof.cost.scaling import Scaling
     from calprof.verification import Verification
 
 
@@ -30,7 +29,7 @@ class Profile(core.Profile):
     """FLOPs, MACs and parameters of one recorded run; prints as a tree.
 
     Attributes:
-        subject: Shape of the model and size of its input, where it has a Hugging Face configuration.
+        seen: The configuration and the sizes of the input, where the model has a Hugging Face configuration.
         verification: The comparison with PyTorch's own counter, where it was asked for.
 
     Example:
@@ -39,8 +38,15 @@ class Profile(core.Profile):
         (30, 60, 90)
     """
 
-    subject: Subject | None = None
+    seen: Described | None = None
     verification: Verification | None = None
+
+    @cached_property
+    def subject(self) -> Subject | None:
+        """Shape of the model and size of its input as numbers, where the model has a Hugging Face configuration."""
+        from calprof.comparison.subject import subject_of
+
+        return None if self.seen is None else subject_of(self.seen)
 
     def training(
         self,
@@ -67,6 +73,8 @@ class Profile(core.Profile):
             return training_by_factor(self, Passes(backward=backward, recompute=float(recompute)), overrides)
         if backward != 2:
             raise ValueError(f"an exact backward has no factor, but backward={backward!r} was given")
+        from calprof.cost.exact import training_exact
+
         return training_exact(self, recompute, overrides)
 
     def mfu(
@@ -104,6 +112,9 @@ class Profile(core.Profile):
             >>> round(prof.mfu(0.755, device="a100", times=100), 4)
             0.3714
         """
+        from calprof.cost.arguments import not_negative
+        from calprof.cost.utilization import mfu
+
         step = self._matmul_step(False, exact)
         model_flops = (step.forward.flops + step.backward.flops) * not_negative(times, "times")
         masked = self._masked_share()
@@ -138,6 +149,9 @@ class Profile(core.Profile):
         Warns:
             UserWarning: The result is above 1, with the causes that would explain it.
         """
+        from calprof.cost.arguments import not_negative
+        from calprof.cost.utilization import hfu
+
         hardware_flops = self._matmul_step(recompute, exact).total.flops * not_negative(times, "times")
         return hfu(hardware_flops, seconds, device, count, dtype)
 
@@ -173,6 +187,8 @@ class Profile(core.Profile):
             training = "exact" if self.recording.grads else None
             return step_counts(profile(model, (batch, length), training=training, convention=self.convention))
 
+        from calprof.cost.scaling import fit_scaling
+
         return fit_scaling(run, self.convention.name, batches, lengths, verify_at)
 
     def compare(
@@ -197,7 +213,7 @@ class Profile(core.Profile):
             >>> print(prof.compare())
             >>> prof.compare()["6nd"].missing["attention core"]
         """
-        from calprof.comparison import compare
+        from calprof.comparison.compare import compare
 
         return compare(self, self.subject, config=config, shape=shape, batch=batch, seq=seq)
 

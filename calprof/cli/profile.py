@@ -15,7 +15,7 @@ from calprof.cli.types import ALL_LEVELS
 from calprof.cli.types import depth as levels
 
 if TYPE_CHECKING:
-    from calprof.comparison import Comparison
+    from calprof.comparison.entries import Comparison
     from calprof.cost.training import Training
     from calprof.result import Profile
 

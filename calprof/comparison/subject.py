@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from calprof.analytical import Shape, known
+from calprof.comparison.described import Described
 
 _TOKENS = ("input_ids", "inputs_embeds")
 _TARGETS = ("decoder_input_ids", "decoder_inputs_embeds", "labels")
@@ -47,66 +48,21 @@ class _Named:
         return getattr(self._config, name)
 
 
-def subject_of(model: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> Subject | None:
-    """Returns what a closed form needs of a model with a Hugging Face configuration; None for any other model.
-
-    Nothing is read but attributes of the configuration and sizes of the arguments.
-
-    Args:
-        model: The model that ran, outside any wrapper.
-        args: Positional arguments of its forward.
-        kwargs: Its keyword arguments.
-    """
-    config = getattr(model, "config", None)
-    if not hasattr(config, "model_type"):
-        return None
-    named = _Named(config, type(model).__name__)
-    family = str(getattr(config, "model_type", "") or "")
-    inputs = _sizes(args, kwargs or {})
+def subject_of(seen: Described) -> Subject:
+    """Returns the model and its input as numbers."""
+    named = _Named(seen.config, seen.kind)
+    family = str(getattr(seen.config, "model_type", "") or "")
     try:
         shape = Shape.from_config(named)
     except Exception as error:  # a configuration may refuse any question in its own way; `compare` gives the reason
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        reason = f"{family or type(config).__name__} is no shape of a transformer: {first}"
-        return Subject(None, reason, family, False, *_tokens(inputs))
-    tied = _tied(model)
-    if tied is not None:
-        shape = replace(shape, tied=tied)
-    shape, batch, seq = _fitted(shape, inputs)
-    target = next((inputs[name][-1] for name in _TARGETS if name in inputs), None) if shape.decoder_layers else None
-    return Subject(shape, "", family, known(config), batch, seq, target)
-
-
-def _tied(model: Any) -> bool | None:
-    """Whether the output layer shares the embedding's table; None where the model does not say."""
-    found = []
-    for getter in ("get_input_embeddings", "get_output_embeddings"):
-        try:
-            found.append(getattr(getattr(model, getter)(), "weight", None))
-        except (AttributeError, NotImplementedError):
-            return None
-    table, output = found
-    return None if table is None or output is None else table is output
-
-
-def _sizes(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Sizes of the tensors by the names they have; the embeddings' last size, which is no length, left out."""
-    found = dict(_named_sizes(kwargs))
-    if args and "input_ids" not in found:
-        for size in _shape_of(args[0]):
-            found["pixel_values" if len(size) == 4 else "inputs_embeds" if len(size) == 3 else "input_ids"] = size
-    return {name: size[:-1] if name.endswith("inputs_embeds") else size for name, size in found.items() if size}
-
-
-def _named_sizes(kwargs: Mapping[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    for name, value in kwargs.items():
-        for size in _shape_of(value):
-            yield name, size
-
-
-def _shape_of(value: Any) -> list[tuple[int, ...]]:
-    shape = getattr(value, "shape", None)
-    return [tuple(int(size) for size in shape)] if isinstance(shape, tuple) else []
+        reason = f"{family or type(seen.config).__name__} is no shape of a transformer: {first}"
+        return Subject(None, reason, family, False, *_tokens(seen.sizes))
+    if seen.tied is not None:
+        shape = replace(shape, tied=seen.tied)
+    shape, batch, seq = _fitted(shape, seen.sizes)
+    target = next((seen.sizes[name][-1] for name in _TARGETS if name in seen.sizes), None)
+    return Subject(shape, "", family, known(seen.config), batch, seq, target if shape.decoder_layers else None)
 
 
 def _fitted(shape: Shape, inputs: Mapping[str, tuple[int, ...]]) -> tuple[Shape, int | None, int | None]:

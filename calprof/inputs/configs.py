@@ -73,6 +73,9 @@ def from_config(
         channels = getattr(getattr(request.config, "decoder_config", None), "num_channels", None)
         if isinstance(channels, int):
             shape = (*shape, channels)  # one code of each codebook at every step
+        books = getattr(getattr(request.config, "decoder", None), "num_codebooks", None)
+        if isinstance(books, int):
+            shape = (request.batch * books, length)  # a sequence of codes for each codebook
         named["decoder_input_ids"] = decoder_ids(request.config, shape)
     named.update(required(request, named))
     _, device = placement(request.model) if isinstance(request.model, nn.Module) else (None, "cpu")

@@ -116,7 +116,7 @@ LAYOUTS = (
     ("image_position_ids", placed),
     ("target_sizes", strip),
     ("high_res_pixel_values", twofold),
-    ("image_attention_mask", crops),
+    ("image_encoder_embeddings", crops),
     ("image_patches", flattened),
     ("flattened_patches", numbered),
     ("aspect_ratio_ids", tiled),

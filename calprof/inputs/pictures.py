@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from calprof.inputs.request import Request, pair
@@ -34,6 +35,11 @@ def size(request: Request) -> tuple[int, int]:
         # windows along each side, so they must fill the image.
         step = patch * scale
         high, wide = max(high // step, 1) * step, max(wide // step, 1) * step
+    ratios = request.whole("scaled_images_ratios")
+    if isinstance(patch, int) and ratios:
+        # The smallest of the scaled images is one patch.
+        least = math.ceil(patch / min(ratios))
+        high, wide = max(high, least), max(wide, least)
     return high, wide
 
 

@@ -9,6 +9,7 @@ import torch
 
 from calprof.inputs.pictures import channels, size
 from calprof.inputs.request import Request
+from calprof.inputs.sound import features
 from calprof.inputs.text import random_ids
 from calprof.inputs.traits import config_vocabulary
 from calprof.inputs.values import filled, noise
@@ -103,6 +104,11 @@ def class_counts(request: Request) -> torch.Tensor:
     return filled((request.batch,), CLASSES)
 
 
+def spectrum(request: Request) -> torch.Tensor:
+    """The frames of the sound that the model also gets as samples."""
+    return features(request)["input_features"]
+
+
 def mask(request: Request) -> torch.Tensor:
     """(batch, length) ones."""
     return filled((request.batch, length(request)), 1)
@@ -116,7 +122,7 @@ BUILDERS: dict[str, Builder] = {
     "inputs": tokens, "latents": latents, "prompt_pixel_values": picture, "prompt_masks": picture, "image": picture,
     "context_hidden_states": context, "task_inputs": task, "state": state, "visual_feats": regions,
     "visual_pos": boxes, "classes_input_ids": class_tokens, "classes_attention_mask": class_mask,
-    "classes_structure": class_counts,
+    "classes_structure": class_counts, "input_features": spectrum,
 }  # fmt: skip
 ENDINGS: tuple[tuple[str, Builder], ...] = (
     ("_input_ids", tokens), ("_embeds", embeddings), ("hidden_states", embeddings), ("_mask", mask),

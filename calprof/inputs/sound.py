@@ -17,7 +17,7 @@ DEFAULT_RATE = 16000
 FRAMES_PER_SECOND = 100  # one mel frame every 10 ms
 BINS = (
     "feature_projection_input_dim", "input_feat_size", "input_size", "input_dim", "num_mel_bins", "num_mels",
-    "feature_size", "n_mels", "mel_bins",
+    "feature_size", "n_mels", "mel_bins", "num_chroma",
 )  # fmt: skip
 
 
@@ -69,6 +69,10 @@ def features(request: Request) -> dict[str, torch.Tensor]:
     for mask in ("input_features_mask", "feature_attention_mask"):
         if mask in request.taken and _masks_frames(request, mask):
             named[mask] = filled((request.batch, length), 1)
+    encode = method_of(request.model, "get_audio_features")
+    if encode is not None and "padding_mask" in inspect.signature(encode).parameters:
+        heard = length * DEFAULT_RATE // FRAMES_PER_SECOND
+        named["padding_mask"] = filled((request.batch, heard), 1)
     return named
 
 
@@ -91,7 +95,9 @@ def _masks_frames(request: Request, mask: str) -> bool:
 def _frames(request: Request) -> int:
     """How many frames: as many as the encoder has positions for, else by the seconds, in whole chunks."""
     fixed = request.audio("max_source_positions")
-    if fixed is not None and request.audio("input_feat_per_channel") is None and request.seconds is None:
+    # Relative positions are a limit, not a length.
+    relative = request.audio("input_feat_per_channel", "position_embeddings_type") is not None
+    if fixed is not None and not relative and request.seconds is None:
         return 2 * int(fixed)
     length = max(int((request.seconds or DEFAULT_SECONDS) * FRAMES_PER_SECOND), 1)
     # Encoders join up to eight frames into one, and some work in windows.

@@ -21,7 +21,8 @@ from torch.nn import init
 from torch.utils import _pytree as pytree
 
 from calprof.models import routing
-from calprof.recording.state import undisturbed
+from calprof.models.deepcopies import real_copies
+from calprof.recording.state import same_random_state
 
 LARGE = 1 << 22
 """Elements beyond which a tensor is a shape only: a mask of 2048 x 2048 still has its values."""
@@ -157,7 +158,7 @@ def build(construct: Callable[[], _Built], mode: ShapesOnly) -> _Built:
     Parameters and floating-point buffers are fake; integer and boolean buffers are fake where they are large.
     Random states are as before.
     """
-    with undisturbed(torch.nn.Identity()), mode, _uninitialised(), _converted(), warnings.catch_warnings():
+    with same_random_state(), mode, _uninitialised(), _converted(), real_copies(), warnings.catch_warnings():
         # The deep copies of layers that some constructors make ask a fake tensor where its data is.
         warnings.filterwarnings("ignore", message="Accessing the data pointer of FakeTensor")
         model = construct()

@@ -283,6 +283,11 @@ def shipped_kernels() -> Mapping[str, Op]:
     return _KERNELS
 
 
+def your_kernels() -> Mapping[str, Op]:
+    """Returns your formulas of opaque callables by dotted path."""
+    return _OPAQUE
+
+
 def catalogue() -> Mapping[str, Op]:
     """Returns the shipped entries by key."""
     return _BY_NAME

@@ -27,6 +27,7 @@ from calprof.recording.modules import Tally, follow
 from calprof.recording.reach import sequence_number
 from calprof.recording.recording import Call, Uncounted
 from calprof.recording.signature import KEYWORDS, RESULT, append
+from calprof.recording.walking import walk
 
 Key = tuple[Any, ...]
 _UNNUMBERED = 2**63  # an AccumulateGrad node has the largest sequence number there is
@@ -49,7 +50,7 @@ class Timeline:
         """Notes when the running module of `tally` changes; its own hooks must be registered already."""
 
         def note(*_: Any) -> None:
-            number, path = sequence_number(), tally.scope.path
+            number, path = sequence_number(), tally.path(tally.scope)
             if path != self._paths[-1]:
                 self._numbers.append(number)
                 self._paths.append(path)
@@ -86,7 +87,7 @@ class Backward:
 
     def __init__(self, model: torch.nn.Module, timeline: Timeline) -> None:
         self._timeline = timeline
-        self.tally = Tally(model)
+        self.tally = Tally(walk(model))
         self._counts: dict[tuple[str, str, Key], int] = {}
 
     def run(self, loss: torch.Tensor) -> None:
@@ -109,7 +110,7 @@ class Backward:
 
     def path(self) -> str:
         """Returns the module that what runs now belongs to."""
-        return self.tally.scope.path or self._timeline.running()
+        return self.tally.path(self.tally.scope) or self._timeline.running()
 
     def note(self, phase: str, key: Key) -> None:
         """Counts one call."""
@@ -146,9 +147,10 @@ def _tail(args: Any, kwargs: Any, out: Any) -> Key:
     key: list[Any] = []
     for value in args:
         append(key, value, False)
-    for name, value in (kwargs or {}).items():
-        key += [KEYWORDS, name]
-        append(key, value, False)
+    if kwargs:
+        key += [KEYWORDS, tuple(kwargs)]
+        for value in kwargs.values():
+            append(key, value, False)
     key.append(RESULT)
     append(key, out, False)
     return tuple(key)

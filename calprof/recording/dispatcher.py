@@ -18,6 +18,7 @@ from calprof.recording.compilation import eager
 from calprof.recording.evaluation import evaluate
 from calprof.recording.modules import Tally, follow
 from calprof.recording.signature import spell
+from calprof.recording.walking import walk
 from calprof.work import Work
 
 Table = dict[str, dict[str, int]]
@@ -47,7 +48,7 @@ def dispatch(run: Callable[[], Any], model: torch.nn.Module | None, recurrent: b
         model: The model, whose modules MACs belong to.
         recurrent: Whether to run RNNs step by step, not through oneDNN, which the counter has no formula for.
     """
-    tally, seen = Tally(model), Dispatched()
+    tally, seen = Tally(walk(model)), Dispatched()
     with ExitStack() as stack:
         stack.enter_context(eager())
         stack.enter_context(_without_fused_layers())
@@ -85,7 +86,7 @@ def _charged(counter: FlopCounterMode, tally: Tally, table: Table) -> Iterator[N
     known: dict[str, int] = {}
 
     def charge(*_: Any) -> None:
-        place = table.setdefault(tally.scope.path, {})
+        place = table.setdefault(tally.path(tally.scope), {})
         for op, flops in counter.flop_counts["Global"].items():
             name = str(op)
             if flops != known.get(name, 0):
@@ -122,7 +123,7 @@ class _Missed(TorchDispatchMode):
         if packet is not None and packet not in self._registry:
             macs = _macs(func, args, kwargs, out)
             if macs is None or macs:
-                place = self._table.setdefault(self._tally.scope.path, {})
+                place = self._table.setdefault(self._tally.path(self._tally.scope), {})
                 place[str(packet)] = place.get(str(packet), 0) + (macs or 0)
         return out
 

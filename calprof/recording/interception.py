@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from calprof.ops.registry import resolutions, resolve
 from calprof.recording.modules import Tally
 from calprof.recording.reach import nodes_of, sequence_number
-from calprof.recording.signature import KEYWORDS, PLAIN, RESULT, append, describe, spell
+from calprof.recording.signature import KEYWORDS, PLAIN, RESULT, append, spell
 
 _UNSEEN: Any = object()
 
@@ -50,37 +50,43 @@ class Interception(TorchFunctionMode):
 def _handler(
     tally: Tally, grads: bool, overflow: Callable[[], None], limit: int, inside: Callable[..., Any]
 ) -> tuple[Callable[..., Any], Callable[..., tuple[Any, ...]]]:
-    get = resolutions().get
-    tensor, plain, keywords, result, strided = torch.Tensor, PLAIN, KEYWORDS, RESULT, torch.strided
+    get, table = resolutions().get, tally.table
+    tensor, parameter, strided = torch.Tensor, torch.nn.Parameter, torch.strided
+    plain, keywords, result = PLAIN, KEYWORDS, RESULT
+    only_plain = PLAIN.issuperset
 
     def note(op: Any, args: Any, kwargs: Any, out: Any, times: int = 1) -> tuple[Any, ...]:
-        counts = tally.counts
         try:
             key = [op]
             add = key.append
             for value in args:
-                if isinstance(value, tensor):
-                    if value.layout is not strided:
-                        append(key, value, grads)
-                        continue
+                kind = type(value)
+                # Asking for the type is faster than isinstance, which asks the metaclass of tensors.
+                if (kind is tensor or kind is parameter) and value.layout is strided:
                     add(value.shape)
                     add(value.dtype)
                     if grads:
                         add(value.requires_grad)
-                elif type(value) in plain:
+                elif kind in plain or (kind is tuple and only_plain(map(type, value))):
                     add(value)
                 else:
-                    add(describe(value, grads))
+                    append(key, value, grads)
             if kwargs:
-                for name, value in kwargs.items():
-                    add(keywords)
-                    add(name)
-                    if type(value) in plain:
+                add(keywords)
+                add(tuple(kwargs))
+                for value in kwargs.values():
+                    kind = type(value)
+                    if kind in plain:
                         add(value)
+                    elif (kind is tensor or kind is parameter) and value.layout is strided:
+                        add(value.shape)
+                        add(value.dtype)
+                        if grads:
+                            add(value.requires_grad)
                     else:
                         append(key, value, grads)
             add(result)
-            if isinstance(out, tensor) and out.layout is strided:
+            if type(out) is tensor and out.layout is strided:
                 add(out.shape)
                 add(out.dtype)
                 if grads:
@@ -88,12 +94,18 @@ def _handler(
             else:
                 append(key, out, grads)
             whole = tuple(key)
-            seen = counts.get(whole, 0)
+            places = table.get(whole)
         except Exception:  # a tensor that will not say its sizes must not break the run: it is looked at closely
             whole = spell(op, args, kwargs, out, grads)
-            seen = counts.get(whole, 0)
-        counts[whole] = seen + times
-        if not seen:
+            places = table.get(whole)
+        scope = tally.scope
+        if places is None:
+            places = table[whole] = {}
+        seen = places.get(scope)
+        if seen is not None:
+            places[scope] = seen + times
+        else:
+            places[scope] = times
             tally.distinct += 1
             if tally.distinct > limit and not grads:
                 overflow()
@@ -122,11 +134,11 @@ def _handler(
         begun = sequence_number()
         out = func(*args, **kwargs) if kwargs else func(*args)
         if op is not None:
-            counts = tally.counts
+            scope = tally.scope
             key = note(op, args, kwargs, out)
             nodes = nodes_of(out)
             if nodes:
-                tally.traces.append((counts, key, begun, nodes))
+                tally.traces.append((scope, key, begun, nodes))
         return out
 
     return (handle_with_grads if grads else handle), note

@@ -13,21 +13,22 @@ from typing import Any
 import torch
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
-from calprof.recording.walking import walk
+from calprof.recording.walking import Walk, walk
+
+Key = tuple[Any, ...]
 
 
 class Scope:
-    """A module as called from its caller, with the calls tallied while it is the innermost one."""
+    """A module as called from its caller; `children` are the modules it called, by id."""
 
-    __slots__ = ("calls", "children", "counts", "module", "parent", "path")
+    __slots__ = ("calls", "children", "module", "parent")
 
-    def __init__(self, parent: Scope | None, module: torch.nn.Module | None, path: str) -> None:
+    def __init__(self, parent: Scope | None, module: torch.nn.Module | None) -> None:
         self.parent = parent
         self.module = module
-        self.path = path
         self.calls = 0
-        self.children: dict[int, Scope] = {}
-        self.counts: dict[Any, int] = {}
+        # Most modules call none: they get no table.
+        self.children: dict[int, Scope] | None = None
 
     def lineage(self) -> list[Scope]:
         """Returns this scope and its callers, innermost first."""
@@ -40,51 +41,101 @@ class Scope:
 
 
 class Tally:
-    """What is being counted right now: the running scope and its table of calls."""
+    """What is being counted right now: the running scope, and every call with the scopes it ran in.
 
-    __slots__ = ("counts", "distinct", "paths", "root", "scope", "scopes", "traces")
+    Args:
+        found: The modules that have names, as `walk` finds them.
+    """
 
-    def __init__(self, model: torch.nn.Module | None) -> None:
-        self.paths = module_paths(model)
-        self.root = Scope(None, None, "")
+    __slots__ = ("_names", "_paths", "distinct", "root", "scope", "scopes", "table", "traces")
+
+    def __init__(self, found: Walk = ()) -> None:
+        self._names = _Names(found)
+        self.root = Scope(None, None)
+        self._paths = {self.root: ""}
         self.scope = self.root
         self.scopes = [self.root]
-        self.counts = self.root.counts
+        self.table: dict[Key, dict[Scope, int]] = {}
         self.distinct = 0
-        self.traces: list[tuple[dict[Any, int], tuple[Any, ...], int, tuple[Any, ...]]] = []
-        """With gradients noted, of each call: its table, its key, autograd's sequence number when it began, and
+        """Pairs of a key and a scope in the table."""
+        self.traces: list[tuple[Scope, Key, int, tuple[Any, ...]]] = []
+        """With gradients noted, of each call: its scope, its key, autograd's sequence number when it began, and
         the autograd nodes of its result."""
 
     def open(self, parent: Scope, module: torch.nn.Module) -> Scope:
         """Makes the scope of `module` called from `parent`."""
-        scope = Scope(parent, module, self._path(parent, module))
+        scope = Scope(parent, module)
+        if parent.children is None:
+            parent.children = {}
         parent.children[id(module)] = scope
         self.scopes.append(scope)
         return scope
 
-    def _path(self, parent: Scope, module: torch.nn.Module) -> str:
-        paths = self.paths.get(id(module))
-        if paths is None:
+    def add(self, scope: Scope, key: Key, times: int = 1) -> None:
+        """Counts a call."""
+        places = self.table.setdefault(key, {})
+        if scope not in places:
+            self.distinct += 1
+        places[scope] = places.get(scope, 0) + times
+
+    def remove(self, scope: Scope, key: Key) -> None:
+        """Takes one call back."""
+        places = self.table[key]
+        places[scope] -= 1
+        if not places[scope]:
+            del places[scope]
+            self.distinct -= 1
+        if not places:
+            del self.table[key]
+
+    def clear(self) -> None:
+        """Forgets the calls, not the scopes."""
+        self.table.clear()
+        self.distinct = 0
+
+    def path(self, scope: Scope) -> str:
+        """Returns the dotted path of a scope's module, found when it is first asked for: a run has no time for it."""
+        path = self._paths.get(scope)
+        if path is None:
+            assert scope.parent is not None and scope.module is not None
+            path = self._paths[scope] = self._names.below(self.path(scope.parent), scope.module)
+        return path
+
+
+class _Names:
+    """Dotted paths of modules, those of the profiled model and those met on the way."""
+
+    def __init__(self, found: Walk) -> None:
+        self._found = found
+        self._first: dict[int, str] = {}
+        self._several: dict[int, list[str]] = {}
+        """Every path of modules that are registered in several places."""
+
+    def below(self, caller: str, module: torch.nn.Module) -> str:
+        """Returns the path of a module called from the module with the path `caller`."""
+        if self._found:
+            self._learn("", self._found)
+            self._found = ()
+        first = self._first.get(id(module))
+        if first is None:
             # Not part of the profiled model: a name below whoever calls it, and names for its children.
-            base = f"{parent.path}.{type(module).__name__}" if parent.path else type(module).__name__
-            for name, child in walk(module):
-                self.paths.setdefault(id(child), []).append(f"{base}.{name}" if name else base)
+            base = f"{caller}.{type(module).__name__}" if caller else type(module).__name__
+            self._learn(base, walk(module))
             return base
-        if len(paths) == 1:
-            return paths[0]
+        if id(module) not in self._several:
+            return first
         # Registered in several places: the one nearest below the caller.
-        prefix = parent.path + "." if parent.path else ""
-        below = [path for path in paths if path.startswith(prefix) and path != parent.path]
+        paths = self._several[id(module)]
+        prefix = caller + "." if caller else ""
+        below = [path for path in paths if path.startswith(prefix) and path != caller]
         return min(below or paths, key=lambda path: path.count("."))
 
-
-def module_paths(model: torch.nn.Module | None) -> dict[int, list[str]]:
-    """Returns every dotted path a module is registered under, by the module's id."""
-    paths: dict[int, list[str]] = {}
-    if model is not None:
-        for path, module in walk(model):
-            paths.setdefault(id(module), []).append(path)
-    return paths
+    def _learn(self, base: str, found: Walk) -> None:
+        for name, module in found:
+            path = f"{base}.{name}" if base and name else base or name
+            first = self._first.setdefault(id(module), path)
+            if first is not path:
+                self._several.setdefault(id(module), [first]).append(path)
 
 
 def follow(tally: Tally) -> Callable[[], None]:
@@ -99,18 +150,18 @@ def follow(tally: Tally) -> Callable[[], None]:
         if get_ident() != owner:
             return
         scope = tally.scope
-        child = scope.children.get(id(module)) or tally.open(scope, module)
+        children = scope.children
+        child = children.get(id(module)) if children is not None else None
+        if child is None:
+            child = tally.open(scope, module)
         child.calls += 1
         tally.scope = child
-        tally.counts = child.counts
 
     def leave(module: torch.nn.Module, inputs: Any, output: Any) -> None:
         scope = tally.scope
         # Recording may start inside a running module, which then leaves without having entered.
-        if get_ident() != owner or scope.module is not module or scope.parent is None:
-            return
-        tally.scope = scope.parent
-        tally.counts = scope.parent.counts
+        if get_ident() == owner and scope.module is module and scope.parent is not None:
+            tally.scope = scope.parent
 
     handles = [
         register_module_forward_pre_hook(enter),

@@ -6,9 +6,9 @@ Each is exchanged for a wrapper while recording, wherever a loaded module has it
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import wraps
+from functools import cache, wraps
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import signature
@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from calprof.ops.registry import Op, opaque_formulas, shipped_kernels
+from calprof.ops.registry import Op, shipped_kernels, your_kernels
 from calprof.recording.interception import Interception
 from calprof.recording.patching import patched
 from calprof.recording.regions import hidden_batch, listening, muted
@@ -38,7 +38,7 @@ def opaque(mode: Interception, model: torch.nn.Module | None, notes: dict[str, N
     wrappers: dict[int, Callable[..., Any]] = {}
     absent: set[str] = set()
     with ExitStack() as stack:
-        for path, op in opaque_formulas().items():
+        for path, op in _in_use(absent):
             place = _find(path, op)
             if place is None:
                 if path.partition(".")[0] not in sys.modules:
@@ -63,10 +63,31 @@ def opaque(mode: Interception, model: torch.nn.Module | None, notes: dict[str, N
                 notes[f"{package} was loaded during the run, so its kernels are not counted; profile once more"] = None
 
 
+def _in_use(absent: set[str]) -> list[tuple[str, Op]]:
+    """Returns your formulas, and the shipped ones of packages that are loaded; the others' names go to `absent`."""
+    mine = your_kernels()
+    found = list(mine.items())
+    for package, kernels in _by_package(len(shipped_kernels())).items():
+        if package in sys.modules:
+            found += [(path, op) for path, op in kernels if path not in mine]
+        else:
+            absent.add(package)
+    return found
+
+
+@cache
+def _by_package(number: int) -> Mapping[str, Sequence[tuple[str, Op]]]:
+    """The shipped formulas by package, kept because every run asks; `number` is how many there are."""
+    packages: dict[str, list[tuple[str, Op]]] = {}
+    for path, op in shipped_kernels().items():
+        packages.setdefault(path.partition(".")[0], []).append((path, op))
+    return packages
+
+
 def _find(path: str, op: Op) -> tuple[Any, str] | None:
     """Returns what holds the callable and its name there, or `None` where its package is not in use."""
     parts = path.split(".")
-    yours = shipped_kernels().get(path) is not op
+    yours = path in your_kernels()
     if yours:
         _load(parts)
     depth = max((d for d in range(1, len(parts)) if ".".join(parts[:d]) in sys.modules), default=0)

@@ -66,13 +66,10 @@ def ancestors(roots: Iterable[torch.Tensor]) -> set[Node]:
 
 def mark_unreached(tally: Tally, reached: set[Node]) -> None:
     """Takes the gradient from calls none of whose results lies on the way back."""
-    for counts, key, begun, nodes in tally.traces:
+    for scope, key, begun, nodes in tally.traces:
         if not _reaches(nodes, begun, reached):
-            counts[key] -= 1
-            if not counts[key]:
-                del counts[key]
-            unreached = (*key, UNREACHED)
-            counts[unreached] = counts.get(unreached, 0) + 1
+            tally.remove(scope, key)
+            tally.add(scope, (*key, UNREACHED))
     tally.traces.clear()
 
 

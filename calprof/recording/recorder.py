@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
 from time import perf_counter
@@ -11,17 +10,20 @@ from typing import Any
 
 import torch
 
+from calprof.ops.registry import Op
 from calprof.recording.compilation import eager
 from calprof.recording.control import run
-from calprof.recording.evaluation import evaluate
+from calprof.recording.evaluation import Evaluated, evaluate
 from calprof.recording.interception import Interception
+from calprof.recording.inventory import inventory
+from calprof.recording.later import Later
 from calprof.recording.modules import Scope, Tally, follow
 from calprof.recording.opaque import opaque
 from calprof.recording.reach import ancestors, custom_functions, differentiable, loss_of, mark_unreached
-from calprof.recording.recording import Call, ModuleRecord, Recording, Uncounted
+from calprof.recording.recording import Call, Calls, Counted, ModuleRecord, Recording, Uncounted
 from calprof.recording.script import scripted
 from calprof.recording.transforms import batched
-from calprof.recording.walking import unique, walk
+from calprof.recording.walking import Walk, walk
 from calprof.work import NOTHING, Cost
 
 _DISTINCT_LIMIT = 20_000
@@ -37,6 +39,7 @@ class Recorder:
         model: The model whose modules work is attributed to; without one, modules are named by class.
         grads: Whether to note which operands require a gradient, for the exact backward.
         ignore: Module classes, class names or dotted paths whose work is left out.
+        found: The model's modules, where they have been walked already.
 
     Raises:
         ValueError: An `ignore` rule that matches no module.
@@ -48,11 +51,13 @@ class Recorder:
         *,
         grads: bool = False,
         ignore: Collection[IgnoreRule] | IgnoreRule = (),
+        found: Walk = (),
     ) -> None:
         self.model = model
         self.grads = grads
-        self._ignored = _ignored_modules(model, [ignore] if isinstance(ignore, (type, str)) else list(ignore))
-        self._tally = Tally(model)
+        found = found or walk(model)
+        self._ignored = _ignored_modules(found, [ignore] if isinstance(ignore, (type, str)) else list(ignore))
+        self._tally = Tally(found)
         self._merged: dict[tuple[str, str, str], tuple[int, Cost]] = {}
         self._uncounted: dict[tuple[str, str, str], int] = {}
         self._notes: dict[str, None] = {}
@@ -83,7 +88,6 @@ class Recorder:
         stack.close()
         # A forward that raised through a hook-less frame leaves its scope open.
         self._tally.scope = self._tally.root
-        self._tally.counts = self._tally.root.counts
         self._tally.traces.clear()  # they hold the autograd graph alive
 
     @property
@@ -108,114 +112,68 @@ class Recorder:
 
     def recording(self) -> Recording:
         """Returns what has been recorded so far."""
-        calls: list[Call] = []
+        paths = {scope: (number, self._tally.path(scope)) for number, scope in enumerate(self._tally.scopes)}
+        counted: list[Counted] = []
         uncounted = dict(self._uncounted)
-        for scope, key, count in self._counted():
-            op = key[0]
-            found = evaluate(key, self.grads)
+        for op, found, places in self._priced():
             if found.reason:
-                place = (scope.path, op.name, found.reason)
-                uncounted[place] = uncounted.get(place, 0) + count
+                for scope, count in places.items():
+                    place = (paths[scope][1], op.name, found.reason)
+                    uncounted[place] = uncounted.get(place, 0) + count
             else:
-                cost = found.cost * count
-                calls.append(Call(scope.path, op.name, op.family, count, cost, found.shapes, found.dtypes))
-        calls += [Call(*place, count, cost) for place, (count, cost) in self._merged.items()]
+                where = [(*paths[scope], count) for scope, count in places.items()]
+                counted.append(Counted(op.name, op.family, found.cost, found.shapes, found.dtypes, where))
+        merged = [Call(*place, count, cost) for place, (count, cost) in self._merged.items()]
         return Recording(
-            tuple(calls),
+            Calls(counted, merged),
             tuple(Uncounted(module, op, count, reason) for (module, op, reason), count in uncounted.items()),
-            tuple(self._module_records()),
+            self._module_records(paths),
             self._seconds,
             tuple(self._notes),
             self.grads,
         )
 
-    def _counted(self) -> Iterator[tuple[Scope, tuple[Any, ...], int]]:
-        for scope in self._tally.scopes:
-            if not self._is_ignored(scope):
-                for key, count in scope.counts.items():
-                    yield scope, key, count
+    def _priced(self) -> Iterator[tuple[Op, Evaluated, dict[Scope, int]]]:
+        """Yields every distinct call, what it costs, and how often it was made where."""
+        for key, places in self._tally.table.items():
+            if self._ignored:
+                places = {scope: count for scope, count in places.items() if not self._is_ignored(scope)}
+            if places:
+                yield key[0], evaluate(key, self.grads), places
 
     def _is_ignored(self, scope: Scope) -> bool:
-        return bool(self._ignored) and any(id(each.module) in self._ignored for each in scope.lineage())
+        return any(id(each.module) in self._ignored for each in scope.lineage())
 
     def _merge(self) -> None:
         """Prices what is held and keeps only totals per module and op, so that memory stays bounded."""
-        for scope, key, count in self._counted():
-            op = key[0]
-            found = evaluate(key, self.grads)
-            if found.reason:
-                place = (scope.path, op.name, found.reason)
-                self._uncounted[place] = self._uncounted.get(place, 0) + count
-            else:
-                place = (scope.path, op.name, op.family)
-                seen, cost = self._merged.get(place, (0, Cost(NOTHING)))
-                self._merged[place] = (seen + count, cost + found.cost * count)
-        for scope in self._tally.scopes:
-            scope.counts.clear()
-        self._tally.distinct = 0
+        for op, found, places in self._priced():
+            for scope, count in places.items():
+                path = self._tally.path(scope)
+                if found.reason:
+                    reason = (path, op.name, found.reason)
+                    self._uncounted[reason] = self._uncounted.get(reason, 0) + count
+                else:
+                    place = (path, op.name, op.family)
+                    seen, cost = self._merged.get(place, (0, Cost(NOTHING)))
+                    self._merged[place] = (seen + count, cost + found.cost * count)
+        self._tally.clear()
 
-    def _module_records(self) -> Iterator[ModuleRecord]:
+    def _module_records(self, paths: Mapping[Scope, tuple[int, str]]) -> Later[ModuleRecord]:
         calls: dict[str, int] = {}
-        modules = {} if self.model is None else unique(walk(self.model))
-        for scope in self._tally.scopes:
+        # The model may have made modules during the run, or be another than before it.
+        found = walk(self.model)
+        known = {path for path, _ in found}
+        for scope, (_, path) in paths.items():
             if scope.module is not None:
-                calls[scope.path] = calls.get(scope.path, 0) + scope.calls
-                modules.setdefault(scope.path, scope.module)
-        params = _inclusive_params(modules)
-        for path, module in modules.items():
-            yield ModuleRecord(
-                path, type(module).__name__, calls.get(path, 0), *params[path], id(module) in self._ignored
-            )
+                calls[path] = calls.get(path, 0) + scope.calls
+                if path not in known:
+                    known.add(path)
+                    found.append((path, scope.module))
+        return inventory(found, calls, self._ignored)
 
 
-def _inclusive_params(modules: Mapping[str, torch.nn.Module]) -> dict[str, tuple[int, int]]:
-    """Returns, for each path, the elements and the trainable elements of the module's parameters and those below it.
-
-    One pass from the leaves up: sizes are added, and only parameters that several modules hold are kept apart.
-    """
-    holders = Counter(id(each) for module in modules.values() for each in module._parameters.values())
-    sizes: dict[str, list[int]] = {}
-    shared: dict[str, dict[int, tuple[int, bool]]] = {}
-    for path, module in modules.items():
-        mine = sizes[path] = [0, 0]
-        for each in module._parameters.values():
-            if each is None:
-                continue
-            size = _numel(each)
-            if holders[id(each)] > 1:
-                shared.setdefault(path, {})[id(each)] = (size, each.requires_grad)
-                continue
-            mine[0] += size
-            if each.requires_grad:
-                mine[1] += size
-    for path in sorted(filter(None, modules), key=_depth, reverse=True):
-        above = path.rpartition(".")[0]
-        while above and above not in sizes:
-            above = above.rpartition(".")[0]
-        if above in sizes:
-            sizes[above][0] += sizes[path][0]
-            sizes[above][1] += sizes[path][1]
-            if path in shared:
-                shared.setdefault(above, {}).update(shared[path])
-    for path, common in shared.items():
-        sizes[path][0] += sum(size for size, _ in common.values())
-        sizes[path][1] += sum(size for size, trainable in common.values() if trainable)
-    return {path: (size, trainable) for path, (size, trainable) in sizes.items()}
-
-
-def _depth(path: str) -> int:
-    return path.count(".")
-
-
-def _numel(parameter: torch.nn.Parameter) -> int:
-    # A lazy module's parameter has no size before its first forward.
-    lazy = type(parameter) is not torch.nn.Parameter and torch.nn.parameter.is_lazy(parameter)
-    return 0 if lazy else parameter.numel()
-
-
-def _ignored_modules(model: torch.nn.Module | None, rules: list[IgnoreRule]) -> set[int]:
+def _ignored_modules(named: Walk, rules: list[IgnoreRule]) -> set[int]:
     ignored: set[int] = set()
-    named = walk(model) if rules and model is not None else []
     for rule in rules:
         if not isinstance(rule, (type, str)):
             raise TypeError(f"ignore_modules takes module classes and names, not {rule!r}")

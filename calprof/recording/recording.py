@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
-from calprof.work import Cost, Work
+from calprof.recording.later import Later
+from calprof.work import NOTHING, Cost, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,52 @@ class ModuleRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """An op called with the same shapes, wherever: what `Call` rows are made of.
+
+    Attributes:
+        op: Normalised name of the op.
+        family: The group of like ops it belongs to.
+        cost: The work of one call and of its gradient.
+        shapes: Sizes of the tensors it was given, then of its results.
+        dtypes: Their dtypes.
+        places: For each place in the run its number, its module and how many calls it made.
+    """
+
+    op: str
+    family: str
+    cost: Cost
+    shapes: tuple[tuple[int, ...], ...]
+    dtypes: tuple[str, ...]
+    places: Sequence[tuple[int, str, int]]
+
+
+class Calls(Later[Call]):
+    """The calls of a run in the order of the places that made them, and their work without making them."""
+
+    def __init__(self, counted: Sequence[Counted], merged: Sequence[Call] = ()) -> None:
+        super().__init__(lambda: _rows(counted, merged))
+        self._counted, self._merged = counted, merged
+
+    @cached_property
+    def work(self) -> Work:
+        """The work of all calls, without their gradients."""
+        counts: dict[str, int] = {}
+        for each in self._counted:
+            times = sum(count for _, _, count in each.places)
+            for kind, count in each.cost.forward.items():
+                counts[kind] = counts.get(kind, 0) + count * times
+        return sum((call.cost.forward for call in self._merged), Work(**counts))
+
+
+def _rows(counted: Iterable[Counted], merged: Iterable[Call]) -> Iterator[Call]:
+    rows = [(number, each, module, count) for each in counted for number, module, count in each.places]
+    for _, each, module, count in sorted(rows, key=itemgetter(0)):
+        yield Call(module, each.op, each.family, count, each.cost * count, each.shapes, each.dtypes)
+    yield from merged
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """One run: calls, uncounted calls and the modules they belong to.
 
@@ -87,9 +136,9 @@ class Recording:
         grads: Whether autograd was on and which operands require a gradient was noted.
     """
 
-    calls: tuple[Call, ...] = ()
+    calls: Sequence[Call] = ()
     uncounted: tuple[Uncounted, ...] = ()
-    modules: tuple[ModuleRecord, ...] = ()
+    modules: Sequence[ModuleRecord] = ()
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     grads: bool = False
@@ -101,7 +150,7 @@ class Recording:
             calls = record.calls + (mine.calls if mine else 0)
             modules[record.path] = ModuleRecord(**{**asdict(mine or record), "calls": calls})
         return Recording(
-            self.calls + other.calls,
+            (*self.calls, *other.calls),
             self.uncounted + other.uncounted,
             tuple(modules.values()),
             self.seconds + other.seconds,
@@ -109,9 +158,17 @@ class Recording:
             self.grads and other.grads,
         )
 
+    @property
+    def work(self) -> Work:
+        """The work of all calls, without their gradients."""
+        if isinstance(self.calls, Calls):
+            return self.calls.work
+        return sum((call.cost.forward for call in self.calls), NOTHING)
+
     def with_notes(self, notes: Iterable[str]) -> Recording:
         """Returns the same run with more to say about it."""
-        return replace(self, notes=tuple(dict.fromkeys((*self.notes, *notes))))
+        more = tuple(dict.fromkeys((*self.notes, *notes)))
+        return self if more == self.notes else replace(self, notes=more)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain data that `from_dict` reads back, for JSON."""

@@ -36,8 +36,7 @@ class Dispatched(TorchDispatchMode):
             # Below autograd a result does not know yet that it will require a gradient.
             needs = self._grads and torch.is_grad_enabled() and _any_requires_grad((args, kwargs))
             key = spell(op, args, kwargs, out, self._grads, needs)
-            counts = self._tally.counts
-            counts[key] = counts.get(key, 0) + 1
+            self._tally.add(self._tally.scope, key)
         return out
 
 

@@ -1,7 +1,7 @@
 """A call as a hashable key: what it was called with, no tensor kept alive.
 
-A key is flat, because it is built on every intercepted call: the op, then its arguments, then `KEYWORDS`
-with name and value in turn, then `RESULT` and the result. A tensor is its `torch.Size` followed by its
+A key is flat, because it is built on every intercepted call: the op, then its arguments, then `KEYWORDS`,
+the names as a tuple and their values, then `RESULT` and the result. A tensor is its `torch.Size` followed by its
 dtype and, where gradients are noted, whether it requires one. A sparse or nested tensor has `TAG` and what
 its sizes do not tell before them.
 """
@@ -40,7 +40,7 @@ UNREACHED = Mark("UNREACHED")
 
 
 class Nested(tuple[Any, ...]):
-    """A list or tuple argument, in the encoding of a key."""
+    """A list or tuple argument in the encoding of a key; a tuple of plain values is there as it is."""
 
 
 class Opaque(str):
@@ -86,7 +86,10 @@ def describe(value: Any, grads: bool) -> Any:
 
 def append(key: list[Any], value: Any, grads: bool) -> None:
     """Appends one argument to a key."""
-    if isinstance(value, torch.Tensor):
+    kind = type(value)
+    if kind in PLAIN or (kind is tuple and PLAIN.issuperset(map(type, value))):
+        key.append(value)
+    elif isinstance(value, torch.Tensor):
         if value.layout is torch.strided:
             key.append(value.shape)
         else:
@@ -94,8 +97,6 @@ def append(key: list[Any], value: Any, grads: bool) -> None:
         key.append(value.dtype)
         if grads:
             key.append(value.requires_grad)
-    elif type(value) in PLAIN:
-        key.append(value)
     else:
         key.append(describe(value, grads))
 
@@ -122,9 +123,10 @@ def spell(op: Any, args: Any, kwargs: Any, out: Any, grads: bool, result_grad: b
     key: list[Any] = [op]
     for value in args:
         _spell(key, value, grads)
-    for name, value in (kwargs or {}).items():
-        key += (KEYWORDS, name)
-        _spell(key, value, grads)
+    if kwargs:
+        key += (KEYWORDS, tuple(kwargs))
+        for value in kwargs.values():
+            _spell(key, value, grads)
     key.append(RESULT)
     _spell(key, out, grads, result_grad)
     return tuple(key)
@@ -163,8 +165,8 @@ def decode(key: tuple[Any, ...], grads: bool) -> tuple[Op, list[Any], dict[str, 
         if item is RESULT:
             out = _value(next(items), items, grads)
         elif item is KEYWORDS:
-            name = next(items)
-            kwargs[name] = _value(next(items), items, grads)
+            for name in next(items):
+                kwargs[name] = _value(next(items), items, grads)
         else:
             args.append(_value(item, items, grads))
     return key[0], args, kwargs, tuple(out) if isinstance(out, list) else out
@@ -180,4 +182,4 @@ def _value(item: Any, items: Iterator[Any], grads: bool) -> Any:
     if isinstance(item, Nested):
         inner = iter(item)
         return [_value(each, inner, grads) for each in inner]
-    return item
+    return list(item) if type(item) is tuple else item

@@ -4,40 +4,37 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 import torch
 
 from calprof.randomness import kept_random
-from calprof.recording.walking import unique, walk
+from calprof.recording.walking import Walk, walk
 
 
 @contextmanager
-def undisturbed(model: torch.nn.Module, train: bool = False) -> Iterator[None]:
+def undisturbed(model: torch.nn.Module, train: bool = False, found: Walk = ()) -> Iterator[None]:
     """Runs a block with the model in eval (or train) mode, then restores every trace of having run it.
 
     Restored are each module's `training` flag, each buffer's object and value (batch norm in train mode moves its
     statistics), and the random states of Python, NumPy and PyTorch.
+
+    Args:
+        model: The model.
+        train: Whether to run in train mode.
+        found: Its modules, where they have been walked already.
     """
-    modules = list(unique(walk(model)).values())
-    with ExitStack() as stack:
-        stack.enter_context(_same_mode(modules))
-        stack.enter_context(_same_buffers(modules))
-        stack.enter_context(_same_random_state())
-        if any(module.training != train for module in modules):
-            model.train(train)
-        yield
-
-
-@contextmanager
-def _same_mode(modules: list[torch.nn.Module]) -> Iterator[None]:
-    before = [(module, module.training) for module in modules]
-    try:
-        yield
-    finally:
-        for module, training in before:
-            if module.training != training:
-                module.training = training
+    modules = [module for _, module in found or walk(model)]
+    modes = [module.training for module in modules]
+    with same_random_state(), _same_buffers(modules):
+        try:
+            if modes.count(train) < len(modes):
+                model.train(train)
+            yield
+        finally:
+            for module, training in zip(modules, modes, strict=True):
+                if module.training != training:
+                    module.training = training
 
 
 @contextmanager
@@ -46,13 +43,15 @@ def _same_buffers(modules: list[torch.nn.Module]) -> Iterator[None]:
     copies: dict[int, torch.Tensor] = {}
     before = []
     for module in modules:
+        buffers = module._buffers
         # A scripted module's buffers live in C++ and cannot be exchanged.
-        if isinstance(module, torch.jit.ScriptModule):
+        if not buffers or isinstance(module, torch.jit.ScriptModule):
             continue
-        for name, buffer in module._buffers.items():
+        for name, buffer in buffers.items():
             if buffer is not None:
                 before.append((module, name, buffer))
-                copies.setdefault(id(buffer), buffer.detach().clone())
+                if id(buffer) not in copies:
+                    copies[id(buffer)] = buffer.detach().clone()
     try:
         for module, name, buffer in before:
             module._buffers[name] = copies[id(buffer)]
@@ -63,7 +62,8 @@ def _same_buffers(modules: list[torch.nn.Module]) -> Iterator[None]:
 
 
 @contextmanager
-def _same_random_state() -> Iterator[None]:
+def same_random_state() -> Iterator[None]:
+    """Restores the random states of Python, NumPy and PyTorch after a block."""
     # NumPy is nobody's dependency here: its state matters only where the caller has loaded it.
     numpy = sys.modules.get("numpy")
     numpy_state = numpy.random.get_state() if numpy is not None else None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 
-Walk = list[tuple[str, torch.nn.Module]]
+Walk = Sequence[tuple[str, torch.nn.Module]]
 
 
-def walk(model: torch.nn.Module) -> Walk:
-    """Returns every dotted path of a model with its module, in registration order.
+def walk(model: torch.nn.Module | None) -> list[tuple[str, torch.nn.Module]]:
+    """Returns every dotted path of a model with its module, in registration order; nothing of no model.
 
     A module registered twice is there under each of its paths. A module that contains itself is not
     entered again below itself.
@@ -17,32 +19,26 @@ def walk(model: torch.nn.Module) -> Walk:
         >>> [path for path, _ in walk(torch.nn.Sequential(torch.nn.ReLU()))]
         ['', '0']
     """
-    found: Walk = []
-    seen: set[int] = set()
-    stack: list[tuple[str, torch.nn.Module, tuple[int, ...]]] = [("", model, ())]
-    while stack:
-        path, module, above = stack.pop()
-        if id(module) in seen and id(module) in above:
-            continue
-        seen.add(id(module))
-        found.append((path, module))
-        children = module._modules
-        if children:
-            prefix = path + "." if path else ""
-            line = (*above, id(module))
-            stack.extend([(prefix + name, child, line) for name, child in children.items() if child is not None][::-1])
+    if model is None:
+        return []
+    found = [("", model)]
+    _descend("", model._modules, found, {id(model)})
     return found
 
 
-def unique(found: Walk) -> dict[str, torch.nn.Module]:
-    """Returns each module once, under its first path.
-
-    Example:
-        >>> relu = torch.nn.ReLU()
-        >>> list(unique(walk(torch.nn.Sequential(relu, relu))))
-        ['', '0']
-    """
-    first: dict[int, tuple[str, torch.nn.Module]] = {}
-    for path, module in found:
-        first.setdefault(id(module), (path, module))
-    return dict(first.values())
+def _descend(
+    prefix: str,
+    children: Mapping[str, torch.nn.Module | None],
+    found: list[tuple[str, torch.nn.Module]],
+    above: set[int],
+) -> None:
+    for name, child in children.items():
+        if child is None or id(child) in above:
+            continue
+        path = prefix + name
+        found.append((path, child))
+        below = child._modules
+        if below:
+            above.add(id(child))
+            _descend(path + ".", below, found, above)
+            above.discard(id(child))

@@ -14,7 +14,7 @@ from analytical.families import build, inputs
 import calprof
 from calprof import profile_by_name
 from calprof.analytical import FORMULAS, Shape
-from calprof.comparison import Comparison
+from calprof.comparison.entries import Comparison
 from calprof.conventions import Convention
 
 # Llama-3.1-8B on 37 tokens: layers, width, key and value width, MLP, vocabulary, parameters, norms.

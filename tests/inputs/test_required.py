@@ -49,3 +49,23 @@ def test_queries_come_with_what_they_attend_to() -> None:
     assert made.kwargs["query_embeds"].shape == (2, 5, 12)
     assert made.kwargs["encoder_hidden_states"].shape == (2, 5, 10)
     assert tiny.run(model, made).last_hidden_state.shape == (2, 5, 12)
+
+
+def test_a_decoder_of_sound_gets_a_code_of_each_codebook_at_every_step() -> None:
+    common = dict(
+        hidden_size=16, intermediate_size=20, num_hidden_layers=1, num_attention_heads=2, head_dim=8,
+        num_key_value_heads=2, max_position_embeddings=64,
+    )  # fmt: skip
+    decoder = dict(
+        common, vocab_size=37, num_channels=3, cross_num_attention_heads=2, cross_head_dim=8,
+        cross_num_key_value_heads=2, cross_hidden_size=16,
+    )  # fmt: skip
+    config = hf.DiaConfig(
+        encoder_config=dict(common, vocab_size=29), decoder_config=decoder, pad_token_id=35, eos_token_id=34,
+        bos_token_id=36, delay_pattern=[0, 1, 2],
+    )  # fmt: skip
+    model = tiny.build(hf.DiaForConditionalGeneration, config)
+    made = from_config(model, batch=2, seq=5)
+    assert made.kwargs["input_ids"].max() < 29
+    assert made.kwargs["decoder_input_ids"].shape == (2, 5, 3)
+    assert tiny.run(model, made).logits.shape == (2 * 3, 5, 37)

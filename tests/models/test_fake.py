@@ -207,3 +207,13 @@ def test_a_constructor_may_convert_what_it_built(dtype):
     assert model.first.weight.dtype == dtype and model.first.weight is model.second.weight
     swap = torch.utils.swap_tensors
     assert swap.__module__ == "torch.utils"
+
+
+def test_a_deep_copy_made_while_building_keeps_the_values_of_what_has_some():
+    def construct():
+        model = nn.BatchNorm1d(3)
+        return nn.Sequential(model, copy.deepcopy(model))
+
+    first, second = build_fake(construct, ShapesOnly())
+    assert isinstance(second.weight, FakeTensor) and second.weight is not first.weight
+    assert int(second.num_batches_tracked) == 0 and second.num_batches_tracked is not first.num_batches_tracked

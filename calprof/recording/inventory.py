@@ -1,0 +1,93 @@
+"""The modules of a model as records: noted in one pass while the model is at hand, added up when asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+import torch
+
+from calprof.recording.later import Later
+from calprof.recording.recording import ModuleRecord
+from calprof.recording.walking import Walk
+
+Size = tuple[int, int, bool]
+"""Of one parameter: its identity, its elements, and whether it requires a gradient."""
+
+
+_Noted = tuple[str, type, int, Sequence[Size], bool]
+"""Path, class, calls, own parameters, and whether it is left out: a plain tuple, for a run has no time for more."""
+
+
+def inventory(found: Walk, calls: Mapping[str, int], ignored: Collection[int]) -> Later[ModuleRecord]:
+    """Returns the record of each module, under its first path.
+
+    Neither the modules nor their parameters are kept: what the records say is what holds now.
+
+    Args:
+        found: The modules with their paths.
+        calls: How many times the forward of a path ran.
+        ignored: The identities of modules whose work is left out.
+    """
+    noted: list[_Noted] = []
+    seen: set[int] = set()
+    for path, module in found:
+        number = id(module)
+        if number not in seen:
+            seen.add(number)
+            noted.append((path, type(module), calls.get(path, 0), _sizes(module._parameters), number in ignored))
+    return Later(lambda: _records(noted))
+
+
+def _sizes(held: Mapping[str, torch.nn.Parameter | None]) -> Sequence[Size]:
+    if not held:
+        return ()
+    return [(id(each), _numel(each), each.requires_grad) for each in held.values() if each is not None]
+
+
+def _numel(parameter: torch.nn.Parameter) -> int:
+    # A lazy module's parameter has no size before its first forward.
+    lazy = type(parameter) is not torch.nn.Parameter and torch.nn.parameter.is_lazy(parameter)
+    return 0 if lazy else parameter.numel()
+
+
+def _records(noted: Sequence[_Noted]) -> Iterator[ModuleRecord]:
+    params = _inclusive({path: own for path, _, _, own, _ in noted})
+    for path, kind, calls, _, ignored in noted:
+        yield ModuleRecord(path, kind.__name__, calls, *params[path], ignored)
+
+
+def _inclusive(own: Mapping[str, Sequence[Size]]) -> dict[str, tuple[int, int]]:
+    """Returns, for each path, the elements and the trainable elements of its parameters and those below it.
+
+    One pass from the leaves up: sizes are added, and only parameters that several modules hold are kept apart.
+    """
+    holders = Counter(number for held in own.values() for number, _, _ in held)
+    totals: dict[str, list[int]] = {}
+    shared: dict[str, dict[int, tuple[int, bool]]] = {}
+    for path, held in own.items():
+        mine = totals[path] = [0, 0]
+        for number, size, trainable in held:
+            if holders[number] > 1:
+                shared.setdefault(path, {})[number] = (size, trainable)
+                continue
+            mine[0] += size
+            if trainable:
+                mine[1] += size
+    for path in sorted(filter(None, totals), key=_depth, reverse=True):
+        above = path.rpartition(".")[0]
+        while above and above not in totals:
+            above = above.rpartition(".")[0]
+        if above in totals:
+            totals[above][0] += totals[path][0]
+            totals[above][1] += totals[path][1]
+            if path in shared:
+                shared.setdefault(above, {}).update(shared[path])
+    for path, common in shared.items():
+        totals[path][0] += sum(size for size, _ in common.values())
+        totals[path][1] += sum(size for size, trainable in common.values() if trainable)
+    return {path: (size, trainable) for path, (size, trainable) in totals.items()}
+
+
+def _depth(path: str) -> int:
+    return path.count(".")
