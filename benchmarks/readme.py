@@ -164,6 +164,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     ),
     "accuracy": lambda: measured("accuracy", tables.accuracy),
     "overhead": lambda: measured("overhead", tables.overhead),
+    "calls": lambda: measured("calls", tables.calls),
     "scaling": lambda: measured("scaling", tables.scaling),
     "conventions": conventions,
     "families": families,

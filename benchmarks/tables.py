@@ -48,6 +48,17 @@ def overhead(result: dict[str, Any]) -> str:
     return "\n".join([*rows, "", _made(result)])
 
 
+def calls(result: dict[str, Any]) -> str:
+    """One row a call: what it takes, what PyTorch's interception adds, and what recording adds to that."""
+    rows = ["| one call of | is | takes | a function mode adds | recording adds |", "|:--|:--|--:|--:|--:|"]
+    for call in result["calls"]:
+        taken = [call["plain"], call["passed on"] - call["plain"], call["recorded"] - call["passed on"]]
+        cells = " | ".join(f"{max(each, 0) * 1e6:.2f} µs" for each in taken)
+        rows.append(f"| {call['name']} | {call['kind']} | {cells} |")
+    starts = ", ".join(f"{name}: {_time(seconds)}" for name, seconds in result["starts"].items())
+    return "\n".join([*rows, "", f"{starts}.", "", _made(result)])
+
+
 def scaling(result: dict[str, Any]) -> str:
     """One row an axis: from where to where, the times, and the slope."""
     rows = ["| against | from | to | takes | to | slope |", "|:--|--:|--:|--:|--:|--:|"]

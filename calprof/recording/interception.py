@@ -58,39 +58,38 @@ def _handler(
     def note(op: Any, args: Any, kwargs: Any, out: Any, times: int = 1) -> tuple[Any, ...]:
         try:
             key = [op]
-            add = key.append
             for value in args:
                 kind = type(value)
                 # Asking for the type is faster than isinstance, which asks the metaclass of tensors.
                 if (kind is tensor or kind is parameter) and value.layout is strided:
-                    add(value.shape)
-                    add(value.dtype)
+                    key.append(value.shape)
+                    key.append(value.dtype)
                     if grads:
-                        add(value.requires_grad)
+                        key.append(value.requires_grad)
                 elif kind in plain or (kind is tuple and only_plain(map(type, value))):
-                    add(value)
+                    key.append(value)
                 else:
                     append(key, value, grads)
             if kwargs:
-                add(keywords)
-                add(tuple(kwargs))
+                key.append(keywords)
+                key.append(tuple(kwargs))
                 for value in kwargs.values():
                     kind = type(value)
-                    if kind in plain:
-                        add(value)
-                    elif (kind is tensor or kind is parameter) and value.layout is strided:
-                        add(value.shape)
-                        add(value.dtype)
+                    if (kind is tensor or kind is parameter) and value.layout is strided:
+                        key.append(value.shape)
+                        key.append(value.dtype)
                         if grads:
-                            add(value.requires_grad)
+                            key.append(value.requires_grad)
+                    elif kind in plain:
+                        key.append(value)
                     else:
                         append(key, value, grads)
-            add(result)
+            key.append(result)
             if type(out) is tensor and out.layout is strided:
-                add(out.shape)
-                add(out.dtype)
+                key.append(out.shape)
+                key.append(out.dtype)
                 if grads:
-                    add(out.requires_grad)
+                    key.append(out.requires_grad)
             else:
                 append(key, out, grads)
             whole = tuple(key)
