@@ -40,18 +40,15 @@ def undisturbed(model: torch.nn.Module, train: bool = False, found: Walk = ()) -
 @contextmanager
 def _same_buffers(modules: list[torch.nn.Module]) -> Iterator[None]:
     """Lets the forward work on copies, so that the caller's buffers are never written, not even their version."""
-    copies: dict[int, torch.Tensor] = {}
     before = []
     for module in modules:
         buffers = module._buffers
         # A scripted module's buffers live in C++ and cannot be exchanged.
-        if not buffers or isinstance(module, torch.jit.ScriptModule):
-            continue
-        for name, buffer in buffers.items():
-            if buffer is not None:
-                before.append((module, name, buffer))
-                if id(buffer) not in copies:
-                    copies[id(buffer)] = buffer.detach().clone()
+        if buffers and not isinstance(module, torch.jit.ScriptModule):
+            before += [(module, name, buffer) for name, buffer in buffers.items() if buffer is not None]
+    distinct = {id(buffer): buffer for _, _, buffer in before}
+    with torch.no_grad():
+        copies = {number: buffer.clone() for number, buffer in distinct.items()}
     try:
         for module, name, buffer in before:
             module._buffers[name] = copies[id(buffer)]
