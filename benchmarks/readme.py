@@ -168,6 +168,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "scaling": lambda: measured("scaling", tables.scaling),
     "conventions": conventions,
     "families": families,
+    "zoo": lambda: measured("zoo", tables.zoo),
     "coverage": lambda: measured("op_coverage", tables.coverage),
 }
 

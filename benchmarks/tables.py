@@ -78,6 +78,27 @@ def scaling(result: dict[str, Any]) -> str:
     return "\n".join([*rows, "", " ".join(told), "", _made(result)])
 
 
+def zoo(result: dict[str, Any]) -> str:
+    """One row a zoo: how many models run by themselves, are profiled, and have the dispatcher's MACs."""
+    rows = [
+        "| zoo | models | run without calprof | profiled | MACs equal the dispatcher's | with uncounted ops |",
+        "|:--|--:|--:|--:|--:|--:|",
+    ]
+    for group in result["groups"]:
+        profiled = _share(group["profiled"], group["able"])
+        exact = _share(group["exact"], group["profiled"])
+        head = f"| {group['name']} | {group['models']:,} | {group['able']:,}"
+        rows.append(f"{head} | {profiled} | {exact} | {group['uncounted']} |")
+    if "remarks" in result:
+        rows += ["", "<details><summary>Every model that fails, differs or has uncounted ops</summary>", ""]
+        rows += [*(line.replace("<", "‹") for line in result["remarks"]), "", "</details>", "", _made(result)]
+    return "\n".join(rows)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part:,} ({100 * part / whole:.1f} %)" if whole else "0"
+
+
 def coverage(result: dict[str, Any]) -> str:
     """How many functions are classified and samples run, and where the dispatcher's counter sees other MACs."""
     states, ops = result["functions"], result["ops"]

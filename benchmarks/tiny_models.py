@@ -70,6 +70,8 @@ def accepted(name: str, length: int = LENGTH) -> tuple[Any, str]:
             if isinstance(config, Exception):
                 raise config
             run_once(config, length)
+        except TimeoutError:  # of the whole sweep's clock, which rings once
+            raise
         except Exception as error:
             reasons[word] = told(error)
         else:

@@ -3,38 +3,47 @@
     python benchmarks/zoo.py --source torchvision --source timm --limit 50 --output zoo.jsonl --resume
 
 Every model is built on fake tensors, profiled, and run once more under `FlopCounterMode` on the same fake
-tensors, with attention on its math path and the fused encoder layers off. One JSON line is written per
-model; a model that fails has the reason in it. The summary is the table of the README.
+tensors, with attention on its math path, the fused encoder layers and oneDNN's recurrent layers off. One JSON
+line is written per model; a model that fails has the reason in it. What several sweeps wrote makes the README's table:
+
+    python benchmarks/zoo.py --source transformers --variant small --output small.jsonl
+    python benchmarks/zoo.py --collect zoo.jsonl small.jsonl     # to results/zoo.json
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import signal
 import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
+from environment import machine, save, versions
+from tables import zoo as table
+from tiny_models import Refused, tiny_blueprint
 from zoo_models import SOURCES, Entry, reduced, refused_by_itself
+from zoo_results import DIFFERENT, EXACT, FAILED, NO_MODEL, REFUSED, collected, remarks
 
 import calprof
 from calprof.models.fake import ShapesOnly, build, fake_inputs
 from calprof.models.progress import bar, wanted
 from calprof.models.values import ValueNeeded, running
 
-EXACT, DIFFERENT, FAILED = "exact", "different", "failed"
-
 
 def main() -> None:
     """Runs the sweep that the command line asks for and prints its summary."""
     options = arguments()
+    if options.collect:
+        collect(options.collect)
+        return
     rows = [json.loads(line) for line in options.output.read_text().splitlines()] if options.resume else []
     done = {(row["source"], row["name"], row["variant"]) for row in rows}
     entries = [entry for source in options.source for entry in chosen(SOURCES[source](), options)]
@@ -48,7 +57,17 @@ def main() -> None:
             advance()
     wanted_rows = {(entry.source, entry.name) for entry in entries}
     shown = [row for row in rows if (row["source"], row["name"]) in wanted_rows and row["variant"] == options.variant]
-    print(summary(shown))
+    print(table({"groups": collected(shown)}))
+    print("\n".join(remarks(shown)))
+
+
+def collect(files: list[Path]) -> None:
+    """Adds up what sweeps wrote, prints the table and writes it."""
+    rows = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    packages = ("torch", "torchvision", "timm", "transformers", "diffusers")
+    result = {"versions": versions(packages), "machine": machine(), "groups": collected(rows), "remarks": remarks(rows)}
+    print(table(result))
+    print(save("zoo", result))
 
 
 def arguments() -> argparse.Namespace:
@@ -58,11 +77,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--match", default="", help="only names in which this regular expression is found")
     parser.add_argument("--group", help="only this group: a torchvision task, or causal LM")
     parser.add_argument("--limit", type=int, help="so many models of each source, evenly spread over its list")
-    parser.add_argument("--variant", choices=["default", "reduced"], default="default",
-                        help="transformers: default configurations, or cut to four layers")  # fmt: skip
+    parser.add_argument("--variant", choices=["default", "reduced", "small"], default="default",
+                        help="transformers: default sizes, cut to four layers, or small throughout")  # fmt: skip
     parser.add_argument("--timeout", type=int, default=300, help="seconds for one model")
     parser.add_argument("--output", type=Path, default=Path("zoo.jsonl"))
     parser.add_argument("--resume", action="store_true", help="go on with the models that --output lacks")
+    parser.add_argument("--collect", type=Path, nargs="+", help="sweep nothing; make results/zoo.json of these outputs")
     options = parser.parse_args()
     options.source = options.source or list(SOURCES)
     options.resume = options.resume and options.output.exists()
@@ -89,22 +109,37 @@ def measure(entry: Entry, variant: str, timeout: int) -> dict[str, Any]:
     except ValueNeeded as question:
         place = f"{question.place}: {question.line}"
         row |= {"status": FAILED, "reason": "value needed", "detail": place}
-        if entry.group == "detection":
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                row |= figures(entry, variant, real=True) | {"reason": "run for real", "detail": place}
+        if entry.group == "detection" or variant == "small":
+            row |= for_real(entry, variant, timeout, place)
+    except Refused as refusal:
+        missing = any("no model class" in reason for reason in refusal.reasons.values())
+        row |= {"status": NO_MODEL if missing else REFUSED, "reason": "refused", "tried": refusal.reasons}
     except Exception as error:
         detail = " ".join(str(error).split())[:300]
         row |= {"status": FAILED, "reason": type(error).__name__, "detail": detail, "where": last_frame(error)}
-    if row["status"] == FAILED and entry.source == "transformers" and row["reason"] != "value needed":
+    default = entry.source == "transformers" and variant != "small"
+    if default and row["status"] == FAILED and row["reason"] != "value needed":
         row["refused by itself"] = refused_by_itself(entry, variant, row["detail"])
     row["seconds"] = round(time.perf_counter() - started, 2)
     return row
 
 
+def for_real(entry: Entry, variant: str, timeout: int, place: str) -> dict[str, Any]:
+    """Returns what a model that asks for values comes to with weights, as `profile_by_name` runs it by itself."""
+    try:
+        with time_limit(timeout), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return figures(entry, variant, real=True) | {"reason": "run for real", "detail": place}
+    except Exception as error:  # whatever the model raises is this row's reason
+        return {"status": FAILED, "reason": "value needed", "detail": f"{place}; {type(error).__name__}: {error}"[:300]}
+
+
 def figures(entry: Entry, variant: str, real: bool = False) -> dict[str, Any]:
     """Builds, profiles, and counts with the dispatcher."""
-    blueprint = entry.blueprint(reduced if variant == "reduced" else None)
+    if variant == "small" and entry.source == "transformers":
+        blueprint = tiny_blueprint(entry.name)
+    else:
+        blueprint = entry.blueprint(reduced if variant == "reduced" else None)
     mode = None if real else ShapesOnly()
     with running(mode):
         model = (blueprint.construct() if mode is None else build(blueprint.construct, mode)).eval()
@@ -120,7 +155,7 @@ def figures(entry: Entry, variant: str, real: bool = False) -> dict[str, Any]:
 
 
 def dispatcher_macs(model: torch.nn.Module, mode: ShapesOnly | None, inputs: Any) -> int:
-    """Returns the MACs PyTorch's dispatcher sees, attention on its math path, the fused encoder layers off."""
+    """Returns the MACs PyTorch's dispatcher sees, attention on its math path, fused layers off."""
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -131,8 +166,11 @@ def dispatcher_macs(model: torch.nn.Module, mode: ShapesOnly | None, inputs: Any
     fastpath = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     counter = FlopCounterMode(display=False, custom_mapping=_missing())
+    # oneDNN's recurrent layer is one op, for which the counter has no formula; step by step it is products.
+    recurrent = any(isinstance(module, torch.nn.RNNBase) for module in model.modules())
+    onednn = torch.backends.mkldnn.flags(enabled=False) if recurrent else nullcontext()
     try:
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), running(mode), counter:
+        with torch.no_grad(), onednn, sdpa_kernel(SDPBackend.MATH), running(mode), counter:
             model(*args, **kwargs)
     finally:
         torch.backends.mha.set_fastpath_enabled(fastpath)
@@ -140,17 +178,27 @@ def dispatcher_macs(model: torch.nn.Module, mode: ShapesOnly | None, inputs: Any
 
 
 def _missing() -> dict[Any, Any]:
-    """The dispatcher's counter has no formula for grouped products: every row of the left meets one matrix."""
-    grouped = getattr(torch.ops.aten, "_grouped_mm", None)
-    if grouped is None:
-        return {}
+    """What the dispatcher's counter has no formula for: products with vectors, and grouped ones.
 
-    def flops(left: Any, right: Any, *_: Any, out_shape: Any = None, **__: Any) -> int:
-        # The contracted size is the left's last; where both have two dimensions it is split among the groups.
+    A matrix times a vector contracts every element of the matrix once. Of a grouped product every row of the left
+    meets one matrix; the contracted size is the left's last, and where both have two dimensions it is split.
+    """
+    aten = torch.ops.aten
+
+    def grouped(left: Any, right: Any, *_: Any, out_shape: Any = None, **__: Any) -> int:
         rows = left[0] * (left[1] if len(left) == 3 else 1)
         return int(2 * rows * left[-1] * right[-1])
 
-    return {grouped: flops}
+    def vector(left: Any, *_: Any, out_shape: Any = None, **__: Any) -> int:
+        return 2 * math.prod(left)
+
+    def added_vector(_: Any, matrix: Any, *__: Any, out_shape: Any = None, **___: Any) -> int:
+        return 2 * math.prod(matrix)
+
+    found: dict[Any, Any] = {aten.mv: vector, aten.dot: vector, aten.vdot: vector, aten.addmv: added_vector}
+    if hasattr(aten, "_grouped_mm"):
+        found[aten._grouped_mm] = grouped
+    return found
 
 
 @contextmanager
@@ -177,38 +225,6 @@ def last_frame(error: BaseException) -> str:
     if trace is None:
         return ""
     return f"{trace.tb_frame.f_code.co_filename.rpartition('site-packages/')[2]}:{trace.tb_lineno}"
-
-
-def summary(rows: list[dict[str, Any]]) -> str:
-    """Returns the table, then every failure and every difference with its reason."""
-    lines = [
-        "| zoo | models | profiled | MACs equal the dispatcher's | with uncounted ops |",
-        "| :-- | --: | --: | --: | --: |",
-    ]
-    groups = list(dict.fromkeys((row["source"], row["group"]) for row in rows))
-    for source, group in groups:
-        mine = [row for row in rows if (row["source"], row["group"]) == (source, group)]
-        able = [row for row in mine if not row.get("refused by itself")]
-        run = [row for row in able if row["status"] != FAILED]
-        exact = sum(row["status"] == EXACT for row in run)
-        odd = sum(bool(row["uncounted"]) for row in run)
-        label = f"{source} {group}".strip()
-        lines.append(f"| {label} | {len(able)} | {share(len(run), len(able))} | {share(exact, len(run))} | {odd} |")
-    for row in rows:
-        name = f"{row['source']}:{row['name']}"
-        if row["status"] == FAILED:
-            why = " (its own forward refuses the input too)" if row.get("refused by itself") else ""
-            lines.append(f"- {name}: {row['reason']}: {row.get('detail', '')}{why}")
-        elif row["status"] == DIFFERENT:
-            lines.append(f"- {name}: {row['macs']} MACs, the dispatcher sees {row['dispatcher']}")
-        if row.get("uncounted"):
-            lines.append(f"- {name}: uncounted {row['uncounted']}")
-    return "\n".join(lines)
-
-
-def share(part: int, whole: int) -> str:
-    """Returns `97 (100.0 %)`."""
-    return f"{part} ({100 * part / whole:.1f} %)" if whole else "0"
 
 
 if __name__ == "__main__":

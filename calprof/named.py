@@ -204,8 +204,8 @@ def _built(blueprint: Blueprint, dtype: torch.dtype) -> tuple[torch.nn.Module, V
         try:
             with torch.device("meta"), _default_dtype(dtype):
                 return blueprint.construct(), question
-        except Exception:
-            raise question from None
+        except Exception as error:  # of whatever type: the question came first, and is what can be answered
+            raise question from error
 
 
 def _profiled(

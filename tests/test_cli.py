@@ -103,6 +103,10 @@ def test_the_catalogue() -> None:
     assert {"conv1d", "conv2d", "conv_transpose3d"} <= set(listed)
     assert listed["conv2d"][2] == "mac, conv_bias"
     assert "dot product" in listed["conv2d"][3]
+    assert (
+        "| flash_attn.flash_attn_interface.flash_attn_func |"
+        in run("ops", "--family", "attention", "--markdown").stdout
+    )
     assert "reshape" in run("ops", "--free").stdout
     reasons = run("ops", "--uncountable", "--markdown").stdout
     assert "| _unique |" in reasons

@@ -55,6 +55,14 @@ def test_every_module_with_products_is_compared():
     assert found.modules == 7
 
 
+def test_the_comparison_is_exported():
+    exported = calprof.profile(torch.nn.Linear(3, 5), (2, 3), verify=True).to_dict()["verification"]
+    assert exported == {
+        "macs": 30, "dispatcher_macs": 30, "modules": 1, "differences": (), "error": "", "agrees": True,
+    }  # fmt: skip
+    assert calprof.profile(torch.nn.Linear(3, 5), (2, 3)).to_dict()["verification"] is None
+
+
 def test_without_asking_nothing_is_verified():
     assert calprof.profile(torch.nn.Linear(3, 5), (2, 3)).verification is None
 

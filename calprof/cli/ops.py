@@ -32,13 +32,15 @@ def command(family: str | None, free: bool, uncountable: bool, markdown: bool) -
 def listing(family: str | None, states: set[str]) -> list[tuple[str, str, str, str]]:
     """Returns function, family, kinds of work and derivation of each entry, by family and name.
 
+    The kernels of other packages are among them, by their dotted paths.
+
     Raises:
         ValueError: No entry of the catalogue is of this family.
     """
     import calprof.ops  # noqa: F401 - registers every family
-    from calprof.ops.registry import catalogue
+    from calprof.ops.registry import catalogue, shipped_kernels
 
-    entries = catalogue()
+    entries = {**catalogue(), **shipped_kernels()}
     families = sorted({op.family for op in entries.values()})
     if family is not None and family not in families:
         raise ValueError(f"unknown family {family!r}; the catalogue has {', '.join(families)}")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 _HEADS: dict[str, tuple[str, ...]] = {
@@ -103,7 +106,45 @@ def _preferred(config: Any) -> type[Any]:
         found = _with_head(config, head)
         if found is not None:
             return found
-    raise ValueError(f"transformers has no model class for the model type {config.model_type!r}")
+    beside = _beside(type(config))
+    if beside is None:
+        raise ValueError(f"transformers has no model class for the model type {config.model_type!r}")
+    return beside
+
+
+def _beside(config_class: type[Any]) -> type[Any] | None:
+    """The class that is built from a part's configuration, such as a vision tower's, which no table of tasks lists.
+
+    Of the classes in the modeling files beside the configuration's it is the one with the configuration's name, else
+    one with that name and a task, else the first without a head.
+    """
+    stem = config_class.__name__.removesuffix("Config")
+    found = list(_built_from(config_class))
+    orders: tuple[Callable[[str], bool], ...] = (
+        lambda name: name in (f"{stem}Model", stem),
+        lambda name: name.startswith(f"{stem}For"),
+        lambda name: "For" not in name,
+        lambda name: True,
+    )
+    return next((each for fits in orders for each in found if fits(each.__name__)), None)
+
+
+def _built_from(config_class: type[Any]) -> Iterator[type[Any]]:
+    """Yields the model classes that take a configuration of this very class, in the order they are written."""
+    from transformers import PreTrainedModel
+
+    package = config_class.__module__.rpartition(".")[0]
+    if not package.startswith("transformers.models."):
+        return
+    for file in iter_modules(import_module(package).__path__):
+        if not file.name.startswith("modeling_"):
+            continue
+        module = import_module(f"{package}.{file.name}")
+        for each in vars(module).values():
+            if isinstance(each, type) and issubclass(each, PreTrainedModel) and each.__module__ == module.__name__:
+                base = each.__name__.endswith("PreTrainedModel")
+                if getattr(each, "config_class", None) is config_class and not base:
+                    yield each
 
 
 def _with_head(config: Any, head: str) -> type[Any] | None:

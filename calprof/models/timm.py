@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from calprof.models.blueprint import Blueprint, Sizes, called
@@ -52,11 +53,9 @@ def blueprint(name: str, sizes: Sizes, options: Mapping[str, Any]) -> Blueprint:
     def construct() -> torch.nn.Module:
         if edges is not None and "img_size" not in options:
             # Models with learned positions are built for one size; the others take any and refuse the option.
-            try:
+            with suppress(TypeError):
                 model: torch.nn.Module = timm.create_model(name, pretrained=False, img_size=edges, **options)
                 return model
-            except TypeError:
-                pass
         found: torch.nn.Module = called(
             lambda **given: timm.create_model(name, pretrained=False, **given), name, options
         )

@@ -43,6 +43,8 @@ def to_dict(profile: Profile, training: Training | None = None) -> dict[str, Any
       the number of steps by kind.
     - `uncounted`: `module`, `op`, `calls`, `reason` of every call whose work is not known.
     - `uncalled`: `path`, `class`, `params` of modules with parameters that never ran.
+    - `verification`: `null`, or the comparison with PyTorch's own counter: `macs`, `dispatcher_macs`, `modules`
+      compared, `agrees`, `error` and `differences`, each with `path`, `macs`, `dispatcher_macs` and `reason`.
     - `notes`: what a reader must know, as sentences.
     - `training`: with a training step only: `basis`, and for `forward`, `backward`, `recompute`, `total`
       their `flops` and `macs`.
@@ -73,6 +75,7 @@ def to_dict(profile: Profile, training: Training | None = None) -> dict[str, Any
         "uncalled": [
             {"path": record.path, "class": record.kind, "params": record.params} for record in profile.uncalled
         ],
+        "verification": _verification(getattr(profile, "verification", None)),
         "notes": [*dict.fromkeys((*profile.notes, *profile.recording.notes))],
     }
     if training is not None:
@@ -96,6 +99,10 @@ def _module(node: ModuleNode, training: Training | None) -> dict[str, Any]:
     if training is not None and node.path in training.modules:
         entry["training"] = _phases(training.modules[node.path])
     return entry
+
+
+def _verification(found: Any) -> dict[str, Any] | None:
+    return None if found is None else {**asdict(found), "agrees": found.agrees}
 
 
 def _phases(training: Training) -> dict[str, dict[str, int]]:

@@ -110,6 +110,27 @@ def test_deepseek_v3_at_full_size():
     assert prof.params == 671026404352
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("altclip_text_model", "AltCLIPTextModel"),  # no table of tasks has a part of a model
+        ("blip_text_model", "BlipTextModel"),  # written in a file of its own
+        ("superglue", "SuperGlueForKeypointMatching"),
+        ("bert", "BertForMaskedLM"),
+    ],
+)
+def test_a_model_type_without_a_task_is_built_from_the_class_beside_its_configuration(name, kind):
+    from calprof.models.configs import build_config
+    from calprof.models.heads import model_class
+
+    assert model_class(build_config(name)).__name__ == kind
+
+
+def test_a_configuration_that_belongs_to_no_model_is_told_so():
+    with pytest.raises(ValueError, match="no model class for the model type 'sam_prompt_encoder'"):
+        calprof.profile_by_name("hf:sam_prompt_encoder")
+
+
 def test_building_stores_nothing():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     calprof.profile_by_name("timm:vit_giant_patch14_224")
