@@ -33,6 +33,7 @@ from zoo_models import SOURCES, Entry, reduced, refused_by_itself
 from zoo_results import DIFFERENT, EXACT, FAILED, NO_MODEL, REFUSED, collected, remarks
 
 import calprof
+from calprof.models.blueprint import Blueprint
 from calprof.models.fake import ShapesOnly, build, fake_inputs
 from calprof.models.progress import bar, wanted
 from calprof.models.values import ValueNeeded, running
@@ -141,17 +142,25 @@ def figures(entry: Entry, variant: str, real: bool = False) -> dict[str, Any]:
     else:
         blueprint = entry.blueprint(reduced if variant == "reduced" else None)
     mode = None if real else ShapesOnly()
-    with running(mode):
-        model = (blueprint.construct() if mode is None else build(blueprint.construct, mode)).eval()
+    model = built(blueprint, mode)
     inputs = blueprint.inputs(model)
     prof = calprof.profile(model, args=inputs.args, kwargs=inputs.kwargs)
     theirs = dispatcher_macs(model, mode, inputs)
+    if theirs != prof.macs:
+        # Some models remember what they computed, such as the encodings of class names: then it takes a new one.
+        theirs = dispatcher_macs(built(blueprint, mode), mode, inputs)
     uncounted = Counter(f"{each.op}: {each.reason}" for each in prof.uncounted)
     return {
         "status": EXACT if prof.macs == theirs else DIFFERENT,
         "kind": prof.kind, "input": inputs.description, "params": prof.params, "macs": prof.macs,
         "dispatcher": theirs, "flops": prof.flops, "uncounted": dict(uncounted), "notes": list(prof.recording.notes),
     }  # fmt: skip
+
+
+def built(blueprint: Blueprint, mode: ShapesOnly | None) -> torch.nn.Module:
+    """Returns the model in eval mode, with weights or on fake tensors."""
+    with running(mode):
+        return (blueprint.construct() if mode is None else build(blueprint.construct, mode)).eval()
 
 
 def dispatcher_macs(model: torch.nn.Module, mode: ShapesOnly | None, inputs: Any) -> int:

@@ -25,6 +25,7 @@ from calprof.inputs.traits import (
     main_input,
     placement,
     positions,
+    tables_of_codes,
     unwrapped,
     vocabulary,
 )
@@ -150,6 +151,8 @@ def _text(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.T
     shape: tuple[int, ...] = (request.batch, length)
     if class_name(request.model).endswith("ForMultipleChoice"):
         shape = (request.batch, 2, length)
+    if is_model:
+        shape = (request.batch * tables_of_codes(request.model), *shape[1:])
     ids, kinds = random_ids(request.config, rows, shape), filled(shape, 0)
     found = placeholders(request, named)
     if found:

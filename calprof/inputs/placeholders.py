@@ -133,7 +133,8 @@ def method_of(model: Any, name: str) -> Any:
     if not isinstance(model, nn.Module):
         return None
     inner = unwrapped(model)
-    for holder in (getattr(inner, "model", None), getattr(inner, "thinker", None), inner):
+    nested = [getattr(inner, part, None) for part in ("model", "thinker", "vlm")]
+    for holder in (*nested, *(getattr(one, "model", None) for one in nested), inner):
         method = getattr(holder, name, None)
         # A head that only passes its arguments on names none of them.
         if callable(method) and not any(

@@ -46,8 +46,8 @@ def tokens(request: Request) -> torch.Tensor:
 
 
 def embeddings(request: Request) -> torch.Tensor:
-    """(batch, length, width) vectors in place of embedded tokens."""
-    wide = request.whole("hidden_size", "d_model", "embed_dim", default=1)
+    """(batch, length, width) vectors in place of embedded tokens, or the frames that an encoder of sound projects."""
+    wide = request.whole("input_dim", "hidden_size", "d_model", "embed_dim", default=1)
     return noise((request.batch, length(request), wide), request.dtype)
 
 

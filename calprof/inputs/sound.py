@@ -77,13 +77,17 @@ def features(request: Request) -> dict[str, torch.Tensor]:
 
 
 def _read_bins(request: Request, bins: int) -> int:
-    """The bins that the model reads: where no layer takes as many as stated, those of its first product."""
+    """The bins that the model reads: where no layer takes as many as stated, those of its first product.
+
+    A layer that takes several frames at once takes a multiple of them.
+    """
     if not isinstance(request.model, nn.Module):
         return bins
     wide = [one.in_features for one in request.model.modules() if isinstance(one, nn.Linear)]
     read = [one.in_channels for one in request.model.modules() if isinstance(one, (nn.Conv1d, nn.Conv2d))]
+    stacked = bins * int(request.audio("subsampling_factor", default=1))
     # A convolution with one channel goes over time and bins at once.
-    return bins if {1, bins} & {*read} or not wide or bins in wide else wide[0]
+    return bins if {1, bins} & {*read} or not wide or {bins, stacked} & {*wide} else wide[0]
 
 
 def _masks_frames(request: Request, mask: str) -> bool:

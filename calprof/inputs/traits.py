@@ -168,3 +168,10 @@ def check_length(model: nn.Module, length: int) -> None:
             f"The sequence length {length} exceeds the {longest} positions of {name}; "
             f"expected a length of at most {longest}."
         )
+
+
+def tables_of_codes(model: nn.Module) -> int:
+    """How many rows of token ids make one sample: a decoder of sound has a table, and a row, for each codebook."""
+    found = [module for name, module in model.named_modules() if name.rpartition(".")[2] == "embed_tokens"]
+    lists = [module for module in found if isinstance(module, nn.ModuleList)]
+    return len(lists[0]) if lists and len(lists) == len(found) else 1

@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from typing import Any, TypeVar
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
-from torch.nn import init
 from torch.utils import _pytree as pytree
 
 from calprof.models import routing
-from calprof.models.deepcopies import real_copies
+from calprof.models.construction import converted, real_copies, uninitialised
 from calprof.recording.state import same_random_state
 
 LARGE = 1 << 22
@@ -158,51 +156,13 @@ def build(construct: Callable[[], _Built], mode: ShapesOnly) -> _Built:
     Parameters and floating-point buffers are fake; integer and boolean buffers are fake where they are large.
     Random states are as before.
     """
-    with same_random_state(), mode, _uninitialised(), _converted(), real_copies(), warnings.catch_warnings():
+    with same_random_state(), mode, uninitialised(), converted(), real_copies(), warnings.catch_warnings():
         # The deep copies of layers that some constructors make ask a fake tensor where its data is.
         warnings.filterwarnings("ignore", message="Accessing the data pointer of FakeTensor")
         model = construct()
     if isinstance(model, torch.nn.Module):
         settle(model, mode)
     return model
-
-
-@contextmanager
-def _converted() -> Iterator[None]:
-    """Lets `Module.to` convert fake parameters in place: PyTorch swaps them, which their weak references forbid."""
-    swap: Any = torch.utils.swap_tensors
-
-    def convert(tensor: torch.Tensor, converted: torch.Tensor) -> None:
-        if not isinstance(tensor, FakeTensor):
-            swap(tensor, converted)
-        elif (tensor.dtype, tensor.device, tensor.shape) != (converted.dtype, converted.device, converted.shape):
-            tensor.data = converted.detach()
-
-    torch.utils.swap_tensors = convert
-    try:
-        yield
-    finally:
-        torch.utils.swap_tensors = swap
-
-
-@contextmanager
-def _uninitialised() -> Iterator[None]:
-    """Leaves fake tensors as they are where `torch.nn.init` would fill them, and look at what it has drawn."""
-    fillers = {name: getattr(init, name) for name in vars(init) if name.startswith("_no_grad_")}
-
-    def unless_fake(fill: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-        def filled(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-            return tensor if isinstance(tensor, FakeTensor) else fill(tensor, *args, **kwargs)
-
-        return filled
-
-    for name, fill in fillers.items():
-        setattr(init, name, unless_fake(fill))
-    try:
-        yield
-    finally:
-        for name, fill in fillers.items():
-            setattr(init, name, fill)
 
 
 def settle(model: torch.nn.Module, mode: ShapesOnly) -> None:

@@ -14,6 +14,7 @@ from torch._subclasses.fake_tensor import (
     UnsupportedOperatorException,
 )
 
+from calprof.models.construction import converted
 from calprof.models.fake import ShapesOnly
 
 _OURS = str(Path(__file__).parents[1])
@@ -40,7 +41,7 @@ class ValueNeeded(ValueError):
 
 @contextmanager
 def running(mode: ShapesOnly | None) -> Iterator[None]:
-    """Runs a block under `mode`, if there is one.
+    """Runs a block under `mode`, if there is one; a forward may convert the model's parameters.
 
     Raises:
         ValueNeeded: The block asked for a value that is not known.
@@ -49,7 +50,7 @@ def running(mode: ShapesOnly | None) -> Iterator[None]:
         yield
         return
     try:
-        with mode:
+        with mode, converted():
             yield
     except Exception as error:
         if not _is_question(error):

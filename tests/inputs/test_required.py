@@ -69,3 +69,39 @@ def test_a_decoder_of_sound_gets_a_code_of_each_codebook_at_every_step() -> None
     assert made.kwargs["input_ids"].max() < 29
     assert made.kwargs["decoder_input_ids"].shape == (2, 5, 3)
     assert tiny.run(model, made).logits.shape == (2 * 3, 5, 37)
+
+
+def test_a_decoder_with_a_table_for_each_codebook_gets_a_row_for_each() -> None:
+    config = hf.MusicgenDecoderConfig(
+        vocab_size=31, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, ffn_dim=20, num_codebooks=3,
+        max_position_embeddings=64,
+    )  # fmt: skip
+    model = tiny.build(hf.MusicgenForCausalLM, config)
+    made = from_config(model, batch=2, seq=5)
+    assert made.kwargs["input_ids"].shape == (2 * 3, 5)
+    assert tiny.run(model, made).logits.shape == (2 * 3, 5, 31)
+
+
+def test_an_encoder_of_sound_gets_the_frames_it_projects() -> None:
+    from transformers.models.granite_speech.configuration_granite_speech import GraniteSpeechEncoderConfig
+    from transformers.models.granite_speech.modeling_granite_speech import GraniteSpeechCTCEncoder
+
+    config = GraniteSpeechEncoderConfig(
+        input_dim=10, hidden_dim=16, num_layers=2, feedforward_mult=2, num_heads=2, dim_head=8, output_dim=7,
+        context_size=4, max_pos_emb=8, conv_kernel_size=3,
+    )  # fmt: skip
+    model = tiny.build(GraniteSpeechCTCEncoder, config)
+    made = from_config(model, batch=2, seq=5)
+    assert made.kwargs["hidden_states"].shape == (2, 5, 10)
+    tiny.run(model, made)
+
+
+def test_frames_that_are_taken_several_at_once_have_the_bins_that_are_stated() -> None:
+    config = hf.CONFIG_MAPPING["nemotron3_diarization_audio"](
+        hidden_size=16, intermediate_size=20, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=2,
+        head_dim=8, num_mel_bins=6, subsampling_factor=4,
+    )  # fmt: skip
+    model = tiny.build(hf.AutoModel._model_mapping[type(config)], config)
+    made = from_config(model, batch=2)
+    assert made.kwargs["input_features"].shape[-1] == 6
+    tiny.run(model, made)
