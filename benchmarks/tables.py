@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from zoo_results import UNRUN
+
 EXACT = "**1**"
 DISPATCHER = "the dispatcher's count"
 
@@ -91,7 +93,10 @@ def zoo(result: dict[str, Any]) -> str:
         rows.append(f"{head} | {profiled} | {exact} | {group['uncounted']} |")
     if "remarks" in result:
         rows += ["", "<details><summary>Every model that fails, differs or has uncounted ops</summary>", ""]
-        rows += [*(line.replace("<", "‹") for line in result["remarks"]), "", "</details>", "", _made(result)]
+        told = [line.replace("<", "‹") for line in result["remarks"] if UNRUN not in line]
+        unrun = [line.partition(":")[2].partition(" (")[0] for line in result["remarks"] if UNRUN in line]
+        rows += [*told, f"- {len(unrun)} types of transformers: {UNRUN}{', '.join(unrun)}"]
+        rows += ["", "</details>", "", _made(result)]
     return "\n".join(rows)
 
 

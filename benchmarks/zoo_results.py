@@ -11,6 +11,8 @@ REFUSED = "refused"
 NO_MODEL = "no model"
 """A configuration that no model class belongs to."""
 
+UNRUN = "no small configuration that its own forward accepts was found: "
+
 Row = dict[str, Any]
 
 
@@ -54,7 +56,7 @@ def remarks(rows: Iterable[Row]) -> list[str]:
             own = " (its own forward refuses the input too)" if row.get("refused by itself") else ""
             lines.append(f"- {name}: {row['reason']}: {row.get('detail', '')}{own}")
         elif row["status"] == REFUSED:
-            lines.append(f"- {name}: no small configuration that its own forward accepts: {last(row['tried'])}")
+            lines.append(f"- {name}: {UNRUN}{first(row['tried'])}")
         elif row["status"] == DIFFERENT:
             lines.append(f"- {name}: {row['macs']:,} MACs, the dispatcher sees {row['dispatcher']:,}")
         if row.get("uncounted"):
@@ -62,6 +64,6 @@ def remarks(rows: Iterable[Row]) -> list[str]:
     return lines
 
 
-def last(tried: dict[str, str]) -> str:
-    """Returns what the last configuration that was tried came to."""
-    return next(reversed(tried.values()), "none could be made")
+def first(tried: dict[str, str]) -> str:
+    """Returns what the first, and smallest, configuration that was tried came to."""
+    return next(iter(tried.values()), "none could be made")

@@ -7,7 +7,7 @@ whose `model_type` transformers does not have is refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import fields as declared_fields
 from dataclasses import is_dataclass
@@ -121,10 +121,7 @@ def _config_class(name: str, fields: Mapping[str, Any]) -> Any:
             "repository, and calprof never runs such code"
         )
     near = get_close_matches(kind, list(types), n=3)
-    raise ValueError(
-        f"{name!r} has the model type {kind!r}, which transformers does not have; "
-        f"the closest ones are {', '.join(near) or 'none'}"
-    )
+    raise ValueError(f"{name!r} has the model type {kind!r}, which transformers does not have{_closest(near)}")
 
 
 def _built(config_class: Any, fields: Mapping[str, Any], name: str) -> Any:
@@ -171,9 +168,13 @@ def _require_field(name: str, config: Any, given: str, field: str) -> None:
         raise ValueError(f"transformers derives {given!r} of {name!r} from other fields, so it cannot be set")
     inside = [f"{part}.{given}" for part in sorted(settable) if given in _settable(getattr(config, part, None))]
     near = inside or get_close_matches(given, sorted(settable), n=3, cutoff=0.4)
-    raise ValueError(
-        f"the configuration of {name!r} has no field {given!r}; the closest ones are {', '.join(near) or 'none'}"
-    )
+    raise ValueError(f"the configuration of {name!r} has no field {given!r}{_closest(near)}")
+
+
+def _closest(names: Sequence[str]) -> str:
+    if not names:
+        return ", nor one spelled like it"
+    return f"; the closest {'one is' if len(names) == 1 else 'ones are'} {', '.join(names)}"
 
 
 def _settable(config: Any) -> frozenset[str]:

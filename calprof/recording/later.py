@@ -21,8 +21,9 @@ class Later(Sequence[T]):
         self._items: tuple[T, ...] = ()
 
     def _all(self) -> tuple[T, ...]:
-        if self._make is not None:
-            self._items = tuple(self._make())
+        make = self._make  # once: another thread may look at the same time
+        if make is not None:
+            self._items = tuple(make())
             self._make = None
         return self._items
 
