@@ -35,20 +35,23 @@ def inventory(found: Walk, calls: Mapping[str, int], ignored: Collection[int]) -
         number = id(module)
         if number not in seen:
             seen.add(number)
-            noted.append((path, type(module), calls.get(path, 0), _sizes(module._parameters), number in ignored))
+            held = module._parameters
+            sizes = _sizes(held) if held else ()
+            noted.append((path, type(module), calls.get(path, 0), sizes, number in ignored))
     return Later(lambda: _records(noted))
 
 
 def _sizes(held: Mapping[str, torch.nn.Parameter | None]) -> Sequence[Size]:
-    if not held:
-        return ()
-    return [(id(each), _numel(each), each.requires_grad) for each in held.values() if each is not None]
+    return [
+        (id(each), each.numel() if type(each) is torch.nn.Parameter else _numel(each), each.requires_grad)
+        for each in held.values()
+        if each is not None
+    ]
 
 
 def _numel(parameter: torch.nn.Parameter) -> int:
     # A lazy module's parameter has no size before its first forward.
-    lazy = type(parameter) is not torch.nn.Parameter and torch.nn.parameter.is_lazy(parameter)
-    return 0 if lazy else parameter.numel()
+    return 0 if torch.nn.parameter.is_lazy(parameter) else parameter.numel()
 
 
 def _records(noted: Sequence[_Noted]) -> Iterator[ModuleRecord]:

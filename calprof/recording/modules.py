@@ -6,7 +6,7 @@ from one place is one scope with two calls; called from two places it is two sco
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import get_ident
 from typing import Any
 
@@ -101,6 +101,15 @@ class Tally:
             path = self._paths[scope] = self._names.below(self.path(scope.parent), scope.module)
         return path
 
+    def paths(self) -> dict[Scope, str]:
+        """Returns the paths of all scopes."""
+        paths, first, several = self._paths, *self._names.known()
+        for scope in self.scopes:
+            if scope not in paths:
+                path = first.get(id(scope.module))
+                paths[scope] = self.path(scope) if path is None or id(scope.module) in several else path
+        return paths
+
 
 class _Names:
     """Dotted paths of modules, those of the profiled model and those met on the way."""
@@ -111,16 +120,27 @@ class _Names:
         self._several: dict[int, list[str]] = {}
         """Every path of modules that are registered in several places."""
 
+    def known(self) -> tuple[Mapping[int, str], Mapping[int, list[str]]]:
+        """Returns the first path of every module that is known, and every path of those that have several."""
+        if self._found:
+            self._first = {id(module): path for path, module in reversed(self._found)}
+            if len(self._first) < len(self._found):
+                for path, module in self._found:
+                    self._several.setdefault(id(module), []).append(path)
+                self._several = {number: paths for number, paths in self._several.items() if len(paths) > 1}
+            self._found = ()
+        return self._first, self._several
+
     def below(self, caller: str, module: torch.nn.Module) -> str:
         """Returns the path of a module called from the module with the path `caller`."""
-        if self._found:
-            self._learn("", self._found)
-            self._found = ()
-        first = self._first.get(id(module))
+        first = self.known()[0].get(id(module))
         if first is None:
             # Not part of the profiled model: a name below whoever calls it, and names for its children.
             base = f"{caller}.{type(module).__name__}" if caller else type(module).__name__
-            self._learn(base, walk(module))
+            for name, child in walk(module):
+                path = f"{base}.{name}" if name else base
+                if self._first.setdefault(id(child), path) is not path:
+                    self._several.setdefault(id(child), [self._first[id(child)]]).append(path)
             return base
         if id(module) not in self._several:
             return first
@@ -129,13 +149,6 @@ class _Names:
         prefix = caller + "." if caller else ""
         below = [path for path in paths if path.startswith(prefix) and path != caller]
         return min(below or paths, key=lambda path: path.count("."))
-
-    def _learn(self, base: str, found: Walk) -> None:
-        for name, module in found:
-            path = f"{base}.{name}" if base and name else base or name
-            first = self._first.setdefault(id(module), path)
-            if first is not path:
-                self._several.setdefault(id(module), [first]).append(path)
 
 
 def follow(tally: Tally) -> Callable[[], None]:

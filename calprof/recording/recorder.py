@@ -39,7 +39,7 @@ class Recorder:
         model: The model whose modules work is attributed to; without one, modules are named by class.
         grads: Whether to note which operands require a gradient, for the exact backward.
         ignore: Module classes, class names or dotted paths whose work is left out.
-        found: The model's modules, where they have been walked already.
+        found: The model's modules, where they have been walked already and a run exchanges none for another.
 
     Raises:
         ValueError: An `ignore` rule that matches no module.
@@ -55,6 +55,8 @@ class Recorder:
     ) -> None:
         self.model = model
         self.grads = grads
+        self._found = found
+        self._children = sum([len(module._modules) for _, module in found]) if found else -1
         found = found or walk(model)
         self._ignored = _ignored_modules(found, [ignore] if isinstance(ignore, (type, str)) else list(ignore))
         self._tally = Tally(found)
@@ -112,16 +114,17 @@ class Recorder:
 
     def recording(self) -> Recording:
         """Returns what has been recorded so far."""
-        paths = {scope: (number, self._tally.path(scope)) for number, scope in enumerate(self._tally.scopes)}
+        paths = self._tally.paths()
+        orders = {scope: number for number, scope in enumerate(self._tally.scopes)}
         counted: list[Counted] = []
         uncounted = dict(self._uncounted)
         for op, found, places in self._priced():
             if found.reason:
                 for scope, count in places.items():
-                    place = (paths[scope][1], op.name, found.reason)
+                    place = (paths[scope], op.name, found.reason)
                     uncounted[place] = uncounted.get(place, 0) + count
             else:
-                where = [(*paths[scope], count) for scope, count in places.items()]
+                where = [(orders[scope], paths[scope], count) for scope, count in places.items()]
                 counted.append(Counted(op.name, op.family, found.cost, found.shapes, found.dtypes, where))
         merged = [Call(*place, count, cost) for place, (count, cost) in self._merged.items()]
         return Recording(
@@ -158,18 +161,22 @@ class Recorder:
                     self._merged[place] = (seen + count, cost + found.cost * count)
         self._tally.clear()
 
-    def _module_records(self, paths: Mapping[Scope, tuple[int, str]]) -> Later[ModuleRecord]:
+    def _module_records(self, paths: Mapping[Scope, str]) -> Later[ModuleRecord]:
         calls: dict[str, int] = {}
-        # The model may have made modules during the run, or be another than before it.
-        found = walk(self.model)
+        found = self._modules()
         known = {path for path, _ in found}
-        for scope, (_, path) in paths.items():
+        for scope, path in paths.items():
             if scope.module is not None:
                 calls[path] = calls.get(path, 0) + scope.calls
                 if path not in known:
                     known.add(path)
                     found.append((path, scope.module))
         return inventory(found, calls, self._ignored)
+
+    def _modules(self) -> list[tuple[str, torch.nn.Module]]:
+        """The model's modules: it may have made some during the run, or be another than before it."""
+        children = sum([len(module._modules) for _, module in self._found])
+        return list(self._found) if children == self._children else walk(self.model)
 
 
 def _ignored_modules(named: Walk, rules: list[IgnoreRule]) -> set[int]:
