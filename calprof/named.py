@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import torch
 
 from calprof.api import calculated, profile
 from calprof.conventions import Convention, find_convention
-from calprof.models.blueprint import Blueprint, Sizes
+from calprof.models.blueprint import Blueprint, Sizes, is_ours
 from calprof.models.copying import fake_copy
 from calprof.models.fake import ShapesOnly, build
 from calprof.models.progress import bar, module_bar, wanted
@@ -206,16 +207,33 @@ def _built(blueprint: Blueprint, dtype: torch.dtype) -> tuple[torch.nn.Module, V
                 return blueprint.construct(), question
         except Exception as error:  # of whatever type: the question came first, and is what can be answered
             raise question from error
+    except Exception as error:  # a library's constructor raises what it likes
+        if is_ours(error) or not blueprint.remedy:
+            raise
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise ValueError(f"{blueprint.label} cannot be built ({reason}): {blueprint.remedy}") from error
 
 
 def _profiled(
     blueprint: Blueprint, model: torch.nn.Module, run: Mapping[str, Any], shown: bool, notes: tuple[str, ...] = ()
 ) -> Profile:
     inputs = blueprint.inputs(model)
-    with module_bar(f"Profiling {blueprint.label}", model, shown):
+    with module_bar(f"Profiling {blueprint.label}", model, shown), _unlogged():
         prof = profile(model, args=inputs.args, kwargs=inputs.kwargs, **run)
     recording = prof.recording.with_notes((*blueprint.notes, *notes))
     return replace(prof, recording=recording, input=inputs.description)
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keeps PyTorch from printing the traceback of an operation that fails without storage, which is raised as well."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _with_weights(blueprint: Blueprint, dtype: torch.dtype) -> torch.nn.Module:

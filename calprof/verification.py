@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from calprof.ops.registry import opaque_formulas
 from calprof.recording.dispatcher import Dispatched, Table, dispatch, macs_of
@@ -119,7 +120,8 @@ def _total(table: Table, path: str) -> int:
 def copied(value: Any) -> Any:
     """Returns the inputs of a forward for a second one: what it may change, such as a cache, is copied.
 
-    Tensors are shared. An object that does not copy is shared, too.
+    Tensors that are arguments are shared. So is what has no copy, such as a generator: a forward that uses it up
+    differs from the next, and that is what the comparison then says.
     """
     if isinstance(value, (torch.Tensor, torch.nn.Module, str, bytes, int, float, bool, type(None))):
         return value
@@ -128,9 +130,22 @@ def copied(value: Any) -> Any:
     if type(value) is dict:
         return {name: copied(item) for name, item in value.items()}
     try:
-        return copy.deepcopy(value)
-    except (TypeError, RuntimeError, ValueError, NotImplementedError):
+        with _WithHistory():
+            return copy.deepcopy(value)
+    except TypeError:  # what Python says of a lock, a generator or a file
         return value
+
+
+class _WithHistory(TorchFunctionMode):
+    """Lets results be copied deeply, as a cache that a forward has filled; PyTorch copies only leaves."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is not torch.Tensor.__deepcopy__ or args[0].is_leaf:
+            return func(*args, **(kwargs or {}))
+        tensor, memo = args
+        return memo.setdefault(id(tensor), tensor.clone())
 
 
 def _is_below(path: str, places: list[str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ from torch.nn.modules import module as nn_module
 import calprof
 from calprof.ops.registry import unregister
 from calprof.recording.recorder import Recorder
-from calprof.verification import Difference, Verification, verify
+from calprof.verification import Difference, Verification, copied, verify
 
 
 def verified(function, model=None):
@@ -156,6 +156,27 @@ def test_a_cache_in_the_arguments_is_as_it_was_for_both_forwards():
     found = calprof.profile(Cached(), args=[torch.randn(2, 1, 5)], kwargs={"cache": Cache()}, verify=True).verification
     assert found.agrees, str(found)
     assert found.macs == 2 * 5 * 5 + 2 * 4 * 5
+
+
+def test_a_cache_that_a_forward_with_gradients_has_filled_is_copied():
+    cache = SimpleNamespace(keys=torch.ones(3, requires_grad=True) * 2, leaf=torch.ones(3))
+    cache.same = cache.keys
+    twin = copied({"cache": [cache]})["cache"][0]
+    assert twin is not cache and twin.keys is not cache.keys and twin.leaf is not cache.leaf
+    assert twin.same is twin.keys and twin.keys.tolist() == [2, 2, 2]
+
+
+def test_a_generator_among_the_arguments_is_shared_and_its_end_is_seen():
+    class Looped(torch.nn.Module):
+        def forward(self, x, steps):
+            for _ in steps:
+                x = x @ x
+            return x
+
+    steps = (step for step in range(2))
+    assert copied(steps) is steps
+    found = calprof.profile(Looped(), args=[torch.ones(3, 3), steps], verify=True).verification
+    assert not found.agrees
 
 
 def test_opaque_kernels_are_the_reason(monkeypatch):

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from calprof import __version__
+from calprof.models.blueprint import is_ours
 
 COMMANDS = {
     "profile": "calprof.cli.profile",
@@ -102,17 +103,9 @@ def sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     text = " ".join(str(error).split()) or "no message"
-    if isinstance(error, (ValueError, TypeError)) and _is_ours(error):
+    if isinstance(error, (ValueError, TypeError)) and is_ours(error):
         return text
     return f"{type(error).__name__}: {text} (--debug shows where)"
-
-
-def _is_ours(error: Exception) -> bool:
-    """Whether the error was raised by calprof's own code, not by the model's or a library's."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).startswith("calprof")
 
 
 @click.group(

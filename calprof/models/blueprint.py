@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from calprof.inputs.arguments import Inputs
 
 
+REMEDY = "change what its builder is given (--set KEY=VALUE, overrides=)"
+
+
 @dataclass(frozen=True, slots=True)
 class Sizes:
     """The sizes a caller chose; None where the model's own default stands.
@@ -61,6 +64,7 @@ class Blueprint:
         inputs: Makes the arguments of one forward for the model that was built.
         existing: The user's own real model, where the name stands for one; `construct` then returns it.
         notes: What a reader of the figures must know.
+        remedy: What to change where a library refuses to build it; empty where it is the user's own code.
     """
 
     label: str
@@ -68,6 +72,15 @@ class Blueprint:
     inputs: Callable[[torch.nn.Module], Inputs]
     existing: bool = False
     notes: tuple[str, ...] = ()
+    remedy: str = ""
+
+
+def is_ours(error: Exception) -> bool:
+    """Returns whether calprof's own code raised the error, not a model's or a library's."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and str(trace.tb_frame.f_globals.get("__name__", "")).startswith("calprof")
 
 
 def called(build: Callable[..., Any], label: str, options: Mapping[str, Any]) -> Any:

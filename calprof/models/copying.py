@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections import ChainMap, OrderedDict
 from collections.abc import Callable
+from pickle import PickleError
 from typing import Any
 
 import torch
@@ -12,13 +14,17 @@ from torch.overrides import TorchFunctionMode
 
 from calprof.models.fake import ShapesOnly, to_fake
 
+_UNCOPYABLE = (TypeError, RuntimeError, PickleError)
+"""What a deep copy raises for a lock, a stream, a generator or a process group, none of which has a shape."""
+
 
 def fake_copy(model: torch.nn.Module, mode: ShapesOnly | None = None) -> torch.nn.Module:
     """Returns a copy of `model` that has its structure and none of its storage; `model` is not touched.
 
     Parameters and buffers that are shared in the model are shared in the copy, and views of one storage
     stay views of one storage. Hooks are kept; one that is a method of a module becomes that of its copy.
-    Small integer and boolean buffers keep their values. An attribute that cannot be copied is shared.
+    Small integer and boolean buffers keep their values. What cannot be copied,
+    as a lock, is shared, and it alone: the object that holds it is a copy.
 
     Args:
         model: The model, on any device.
@@ -56,11 +62,11 @@ def fake_copy(model: torch.nn.Module, mode: ShapesOnly | None = None) -> torch.n
 
 
 def _copied(value: Any, memo: dict[int, Any]) -> Any:
-    """A deep copy by way of `memo`; containers are entered one by one, so that one lock shares only itself."""
+    """A deep copy by way of `memo`; what holds a lock is entered item by item, so that the lock shares only itself."""
     known = memo.get(id(value))
     if known is not None:
         return known
-    if type(value).__name__ == "OrderedDict" or type(value) is dict:
+    if type(value) in (dict, OrderedDict):
         copied = type(value)()
         memo[id(value)] = copied
         for key, item in value.items():
@@ -71,10 +77,39 @@ def _copied(value: Any, memo: dict[int, Any]) -> Any:
         memo[id(value)] = items
         items += [_copied(item, memo) for item in value]
         return items
+    if type(value) is tuple:
+        return tuple(_copied(item, memo) for item in value)
     try:
-        return copy.deepcopy(value, memo)
-    except Exception:  # a lock, a stream, a generator, a process group: nothing that has a shape
-        return value
+        return _deep_copy(value, memo)
+    except _UNCOPYABLE:
+        return _entered(value, memo) if _is_plain(value) else value
+
+
+def _deep_copy(value: Any, memo: dict[int, Any]) -> Any:
+    """A deep copy that `memo` learns of only where it succeeds: one that fails leaves halves of objects behind."""
+    made: dict[int, Any] = {}
+    trial: Any = ChainMap(made, memo)
+    copied = copy.deepcopy(value, trial)
+    kept = made.pop(id(trial), [])
+    memo.setdefault(id(memo), []).extend(kept)
+    memo.update(made)
+    return copied
+
+
+def _entered(value: Any, memo: dict[int, Any]) -> Any:
+    shell = value.__class__.__new__(value.__class__)
+    memo[id(value)] = shell
+    for name, item in vars(value).items():
+        shell.__dict__[name] = _copied(item, memo)
+    return shell
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether an object is its attributes and nothing else, and its class does not say how it is copied."""
+    kind = type(value)
+    own = any(hasattr(kind, name) for name in ("__deepcopy__", "__setstate__", "__slots__"))
+    usual = all(getattr(kind, name) is getattr(object, name) for name in ("__new__", "__reduce__", "__reduce_ex__"))
+    return hasattr(value, "__dict__") and usual and not own
 
 
 def _copied_state(tensor: torch.Tensor, mode: ShapesOnly) -> torch.Tensor:

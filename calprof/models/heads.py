@@ -92,10 +92,19 @@ def model_class(config: Any, head: str | None = None) -> type[Any]:
             f"{config.model_type!r} has no {head!r} head in transformers; it has {', '.join(offered) or 'none'}"
         )
     by_name = getattr(transformers, head, None)
-    if isinstance(by_name, type):
-        return by_name
+    if isinstance(by_name, type) and issubclass(by_name, transformers.PreTrainedModel):
+        return _fitting(by_name, config)
     near = get_close_matches(head, _HEADS, n=3) or list(_HEADS)
-    raise ValueError(f"{head!r} is neither a head nor a class of transformers; the closest heads are {', '.join(near)}")
+    raise ValueError(
+        f"{head!r} is neither a head nor a model class of transformers; the closest heads are {', '.join(near)}"
+    )
+
+
+def _fitting(model: type[Any], config: Any) -> type[Any]:
+    wanted = getattr(model, "config_class", None)
+    if wanted is not None and not isinstance(config, wanted):
+        raise ValueError(f"{model.__name__} is built from a {wanted.__name__}, not from a {type(config).__name__}")
+    return model
 
 
 def _preferred(config: Any) -> type[Any]:

@@ -20,6 +20,8 @@ _LOCAL = (".", "/", "~")
 _EXPERTS = "grouped_mm"
 """The experts' path whose shapes do not depend on the routing: all chosen rows, sorted by expert."""
 
+_REMEDY = "change the fields of its configuration (--set KEY=VALUE, overrides=)"
+
 
 def types() -> list[str]:
     """Returns the model types of transformers; none if it is not installed."""
@@ -76,7 +78,7 @@ def blueprint(
         return configured_inputs(model, sizes)
 
     notes = (known.note,) if known is not None and known.note else ()
-    return Blueprint(f"transformers {name}", construct, inputs, notes=notes)
+    return Blueprint(f"transformers {name}", construct, inputs, notes=notes, remedy=_REMEDY)
 
 
 def configured_inputs(model: torch.nn.Module, sizes: Sizes) -> Inputs:

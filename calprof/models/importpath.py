@@ -64,6 +64,10 @@ def blueprint(path: str, sizes: Sizes, options: Mapping[str, Any]) -> Blueprint:
 
 def _named(path: str) -> Any:
     module_name, _, name = path.partition(":")
+    if not module_name or module_name.startswith(".") or not name:
+        raise ValueError(
+            f"{path!r} is no path of a model: give its module, a colon and its name, as package.module:Net"
+        )
     here = str(Path.cwd())
     sys.path.insert(0, here)
     try:

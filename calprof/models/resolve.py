@@ -50,6 +50,10 @@ def resolve(
         raise ValueError(f"the name of a model is a text such as 'resnet50' or 'hf:gpt2', not {name!r}")
     sizes, options = sizes or Sizes(), dict(options or {})
     library, rest = _library_of(name.strip())
+    if not rest.strip(": "):
+        raise ValueError(
+            f"{name!r} names no model: give one such as 'resnet50', 'timm:vit_base_patch16_224' or 'hf:gpt2'"
+        )
     if library == "hf":
         from calprof.models.huggingface import blueprint
 

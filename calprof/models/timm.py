@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from calprof.models.blueprint import Blueprint, Sizes, called
+from calprof.models.blueprint import REMEDY, Blueprint, Sizes, called
 
 if TYPE_CHECKING:
     import torch
@@ -50,16 +49,22 @@ def blueprint(name: str, sizes: Sizes, options: Mapping[str, Any]) -> Blueprint:
     sizes.refuse(name, "images", "seq", "seconds", "frames")
     edges = sizes.edges() or (sizes.shape[-2:] if sizes.shape and len(sizes.shape) == 4 else None)
 
-    def construct() -> torch.nn.Module:
-        if edges is not None and "img_size" not in options:
+    sized = {} if edges is None or "img_size" in options else {"img_size": edges}
+
+    def create(**given: Any) -> torch.nn.Module:
+        model: torch.nn.Module
+        try:
+            model = timm.create_model(name, pretrained=False, **sized, **given)
+        except TypeError as error:
             # Models with learned positions are built for one size; the others take any and refuse the option.
-            with suppress(TypeError):
-                model: torch.nn.Module = timm.create_model(name, pretrained=False, img_size=edges, **options)
-                return model
-        found: torch.nn.Module = called(
-            lambda **given: timm.create_model(name, pretrained=False, **given), name, options
-        )
-        return found
+            if not sized or "'img_size'" not in str(error):
+                raise
+            model = timm.create_model(name, pretrained=False, **given)
+        return model
+
+    def construct() -> torch.nn.Module:
+        model: torch.nn.Module = called(create, name, options)
+        return model
 
     def inputs(model: torch.nn.Module) -> Inputs:
         from calprof.inputs.shapes import from_shape
@@ -71,7 +76,7 @@ def blueprint(name: str, sizes: Sizes, options: Mapping[str, Any]) -> Blueprint:
         channels = options.get("in_chans", channels)
         return from_shape(model, (sizes.batch or 1, channels, *(edges or own)))
 
-    return Blueprint(f"timm {name}", construct, inputs)
+    return Blueprint(f"timm {name}", construct, inputs, remedy=REMEDY)
 
 
 def _library() -> Any:

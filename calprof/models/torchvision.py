@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from calprof.models.blueprint import Blueprint, Sizes, called
+from calprof.models.blueprint import REMEDY, Blueprint, Sizes, called
 
 if TYPE_CHECKING:
     import torch
@@ -93,7 +93,7 @@ def blueprint(name: str, sizes: Sizes, options: Mapping[str, Any]) -> Blueprint:
         given = inputs(name, shape)
         return from_arguments(given["args"], None) if "args" in given else from_shape(model, shape)
 
-    return Blueprint(f"torchvision {name}", construct, made)
+    return Blueprint(f"torchvision {name}", construct, made, remedy=REMEDY)
 
 
 def _resized(name: str, shape: tuple[int, ...], sizes: Sizes) -> tuple[int, ...]:

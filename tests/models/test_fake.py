@@ -98,6 +98,56 @@ def test_the_model_is_untouched_and_the_count_is_the_real_one():
     assert real.macs == 2 * 3 * (5 * 2 * 5 * 7 + 5 * 11)
 
 
+class Guarded:
+    """An object with a lock, as a cache that several threads use."""
+
+    def __init__(self, module):
+        self.rows, self.module, self.lock = torch.ones(300, 500), module, threading.Lock()
+
+
+class Guarding(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(5, 3)
+        self.pair = (self.head, threading.Lock())
+        self.cache = Guarded(self.head)
+        self.again = {"cache": self.cache}
+
+
+def test_a_lock_shares_only_itself():
+    model = Guarding()
+    twin = fake_copy(model)
+    assert twin.pair[0] is twin.head is twin.cache.module is not model.head
+    assert twin.pair[1] is model.pair[1] and twin.cache.lock is model.cache.lock
+    assert twin.cache is not model.cache and twin.again["cache"] is twin.cache
+    assert isinstance(twin.cache.rows, FakeTensor) and not isinstance(model.cache.rows, FakeTensor)
+
+
+def test_what_refuses_to_be_copied_is_shared_whole_and_its_parts_leave_nothing_behind():
+    class Refusing:
+        def __init__(self):
+            self.seen = []
+
+        def __reduce__(self):
+            return Refusing, (), {"seen": self.seen, "lock": threading.Lock()}
+
+    model = nn.Linear(5, 3)
+    model.first = model.second = Refusing()
+    twin = fake_copy(model)
+    assert twin.first is model.first and twin.second is model.first
+
+
+def test_a_copy_that_fails_for_another_reason_is_an_error():
+    class Broken:
+        def __deepcopy__(self, memo):
+            raise KeyError("no such field")
+
+    model = nn.Linear(5, 3)
+    model.broken = Broken()
+    with pytest.raises(KeyError, match="no such field"):
+        fake_copy(model)
+
+
 def test_lazy_modules_have_no_shape_to_copy():
     model = nn.Sequential(nn.LazyLinear(5), nn.ReLU(), nn.Linear(5, 2))
     with pytest.raises(ValueError, match="Sequential has lazy modules without sizes yet"):
