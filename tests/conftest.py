@@ -14,6 +14,10 @@ from torch.utils import _pytree as pytree
 
 import calprof
 
+PATCHABLE = (torch, F, torch.Tensor, torch.nn.Module, torch.nn.init, torch._C.ScriptFunction, torch._C.ScriptMethod,
+             torch._functorch.vmap)  # fmt: skip
+"""What profilers, or the libraries they build models with, exchange attributes of."""
+
 
 def process_state() -> dict[str, Any]:
     """What a profiler could leave behind in the process."""
@@ -23,8 +27,7 @@ def process_state() -> dict[str, Any]:
         "forward pre-hooks": len(nn_module._global_forward_pre_hooks),
         "forward hooks": len(nn_module._global_forward_hooks),
         "always-called hooks": len(nn_module._global_forward_hooks_always_called),
-        "functions": [getattr(F, name) for name in ("linear", "conv2d", "relu", "scaled_dot_product_attention")]
-        + [torch.matmul, torch.bmm, torch.Tensor.matmul, torch.nn.Module.__call__],
+        "functions": [{name: value for name, value in vars(owner).items() if callable(value)} for owner in PATCHABLE],
         "autograd": torch.is_grad_enabled(),
         "inference": torch.is_inference_mode_enabled(),
         "default dtype": torch.get_default_dtype(),
@@ -80,4 +83,10 @@ def nothing_left_behind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(calprof, "calculate_flops", checked(calprof.calculate_flops))
     yield
     after = process_state()
+    for one, other in zip(after["functions"], before["functions"], strict=True):
+        # PyTorch's compiler, once it is loaded, watches modules being made.
+        own = {"__init__", "__setstate__"}
+        changed = [name for name, value in other.items() if one.get(name) is not value and name not in own]
+        assert not changed, f"{', '.join(changed)} left exchanged"
+        other.update(one)  # PyTorch's own modules load more of themselves when they are used
     assert after == before, [key for key in before if before[key] != after[key]]

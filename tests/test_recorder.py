@@ -166,6 +166,28 @@ def test_threads_do_not_see_each_other():
     assert own(results[20]) == {"up": 20 * 210, "down": 20 * 210}
 
 
+def test_recordings_of_two_threads_may_overlap_and_leave_nothing():
+    exchanged = [torch._C.ScriptFunction.__call__, torch._functorch.vmap.vmap_increment_nesting, torch.compile]
+    first, second, ended = (threading.Event() for _ in range(3))
+
+    def other():
+        first.wait()
+        with FlopProfiler():
+            second.set()
+            ended.wait()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    with FlopProfiler():
+        first.set()
+        second.wait()
+    ended.set()
+    thread.join()
+    assert exchanged == [
+        torch._C.ScriptFunction.__call__, torch._functorch.vmap.vmap_increment_nesting, torch.compile,
+    ]  # fmt: skip
+
+
 def test_an_exception_passes_unchanged_and_leaves_nothing():
     class Failing(nn.Module):
         def __init__(self):

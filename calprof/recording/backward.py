@@ -106,7 +106,7 @@ class Backward:
     @property
     def rerunning(self) -> bool:
         """Whether a forward is being run again: autograd is on, which it is not for gradients, or in a module."""
-        return torch.is_grad_enabled() or self.tally.scope is not self.tally.root
+        return torch.is_grad_enabled() or self.tally.scope != 0
 
     def path(self) -> str:
         """Returns the module that what runs now belongs to."""

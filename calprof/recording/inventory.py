@@ -14,31 +14,25 @@ from calprof.recording.walking import Walk
 Size = tuple[int, int, bool]
 """Of one parameter: its identity, its elements, and whether it requires a gradient."""
 
+_Noted = tuple[str, type, int, Sequence[Size]]
+"""Of one module: path, class, identity and own parameters; a plain tuple, for a run has no time for more."""
 
-_Noted = tuple[str, type, int, Sequence[Size], bool]
-"""Path, class, calls, own parameters, and whether it is left out: a plain tuple, for a run has no time for more."""
 
-
-def inventory(found: Walk, calls: Mapping[str, int], ignored: Collection[int]) -> Later[ModuleRecord]:
+def inventory(found: Walk, calls: Sequence[tuple[str, int]], ignored: Collection[int]) -> Later[ModuleRecord]:
     """Returns the record of each module, under its first path.
 
     Neither the modules nor their parameters are kept: what the records say is what holds now.
 
     Args:
         found: The modules with their paths.
-        calls: How many times the forward of a path ran.
+        calls: How many times the forward of a path ran; a path may be there more than once.
         ignored: The identities of modules whose work is left out.
     """
-    noted: list[_Noted] = []
-    seen: set[int] = set()
-    for path, module in found:
-        number = id(module)
-        if number not in seen:
-            seen.add(number)
-            held = module._parameters
-            sizes = _sizes(held) if held else ()
-            noted.append((path, type(module), calls.get(path, 0), sizes, number in ignored))
-    return Later(lambda: _records(noted))
+    noted: list[_Noted] = [
+        (path, type(module), id(module), _sizes(held) if (held := module._parameters) else ()) for path, module in found
+    ]
+    left_out = frozenset(ignored)
+    return Later(lambda: _records(noted, calls, left_out))
 
 
 def _sizes(held: Mapping[str, torch.nn.Parameter | None]) -> Sequence[Size]:
@@ -54,10 +48,17 @@ def _numel(parameter: torch.nn.Parameter) -> int:
     return 0 if torch.nn.parameter.is_lazy(parameter) else parameter.numel()
 
 
-def _records(noted: Sequence[_Noted]) -> Iterator[ModuleRecord]:
-    params = _inclusive({path: own for path, _, _, own, _ in noted})
-    for path, kind, calls, _, ignored in noted:
-        yield ModuleRecord(path, kind.__name__, calls, *params[path], ignored)
+def _records(
+    noted: Sequence[_Noted], calls: Sequence[tuple[str, int]], ignored: Collection[int]
+) -> Iterator[ModuleRecord]:
+    # The first path of a module that is registered under several.
+    distinct = {number: (path, kind, own) for path, kind, number, own in reversed(noted)}
+    times: Counter[str] = Counter()
+    for path, count in calls:
+        times[path] += count
+    params = _inclusive({path: own for path, _, own in distinct.values()})
+    for number, (path, kind, _) in reversed(distinct.items()):
+        yield ModuleRecord(path, kind.__name__, times[path], *params[path], number in ignored)
 
 
 def _inclusive(own: Mapping[str, Sequence[Size]]) -> dict[str, tuple[int, int]]:

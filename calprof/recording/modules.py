@@ -1,43 +1,42 @@
-"""Which module work belongs to: the stack of running modules, kept by forward hooks.
+"""What happened during a run, in order: modules that began and ended, and the calls in between.
+
+While the model runs, an event is appended to a list and nothing else is done. What the events come to, which calls
+were made how often in which module, is worked out afterwards, or whenever so many have piled up.
 
 A scope is one place in the call stack: a module as called from its caller's scope. A module called twice
-from one place is one scope with two calls; called from two places it is two scopes.
+from one place is one scope with two calls; called from two places it is two scopes. It is known by its number, in
+the order in which scopes began; 0 is outside every module.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import get_ident
 from typing import Any
 
 import torch
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
-from calprof.recording.walking import Walk, walk
+from calprof.recording.paths import Paths
+from calprof.recording.walking import Walk
 
 Key = tuple[Any, ...]
+Event = Any
+"""A key: it was called. A `Noted`: likewise. A module: it began. An `int`: the module of this identity ended.
+`None`: recording stopped, whatever was running."""
+HELD = 10_000
+"""Events held before they are replayed, so that memory stays bounded: a few MB."""
 
 
-class Scope:
-    """A module as called from its caller; `children` are the modules it called, by id."""
+class Noted:
+    """A call made several times over, or one whose key may still change; its scope is known once it is replayed."""
 
-    __slots__ = ("calls", "children", "module", "parent")
+    __slots__ = ("key", "scope", "times")
 
-    def __init__(self, parent: Scope | None, module: torch.nn.Module | None) -> None:
-        self.parent = parent
-        self.module = module
-        self.calls = 0
-        # Most modules call none: they get no table.
-        self.children: dict[int, Scope] | None = None
-
-    def lineage(self) -> list[Scope]:
-        """Returns this scope and its callers, innermost first."""
-        scopes: list[Scope] = []
-        scope: Scope | None = self
-        while scope is not None:
-            scopes.append(scope)
-            scope = scope.parent
-        return scopes
+    def __init__(self, key: Key, times: int = 1) -> None:
+        self.key = key
+        self.times = times
+        self.scope: int | None = None
 
 
 class Tally:
@@ -47,134 +46,145 @@ class Tally:
         found: The modules that have names, as `walk` finds them.
     """
 
-    __slots__ = ("_names", "_paths", "distinct", "root", "scope", "scopes", "table", "traces")
-
     def __init__(self, found: Walk = ()) -> None:
-        self._names = _Names(found)
-        self.root = Scope(None, None)
-        self._paths = {self.root: ""}
-        self.scope = self.root
-        self.scopes = [self.root]
-        self.table: dict[Key, dict[Scope, int]] = {}
-        self.distinct = 0
+        self.events: list[Event] = []
+        """What happened since the last replay."""
+        self.traces: list[tuple[Noted, int, tuple[Any, ...]]] = []
+        """With gradients noted, of each call: autograd's sequence number when it began, and the autograd nodes of its
+        result."""
+        self._known = Paths(found)
+        self._paths = [""]
+        self._scope = 0
+        self._modules: list[torch.nn.Module | None] = [None]
+        self._parents = [0]
+        self._calls = [0]
+        self._numbers: dict[tuple[int, int], int] = {}
+        """The scope of a module, by that of its caller and its identity."""
+        self._table: dict[Key, dict[int, int]] = {}
+
+    @property
+    def scope(self) -> int:
+        """The innermost running module's, now."""
+        self.replay()
+        return self._scope
+
+    @property
+    def modules(self) -> Sequence[torch.nn.Module | None]:
+        """The module of each scope."""
+        self.replay()
+        return self._modules
+
+    @property
+    def calls(self) -> Sequence[int]:
+        """How often each scope's module began."""
+        self.replay()
+        return self._calls
+
+    @property
+    def table(self) -> Mapping[Key, Mapping[int, int]]:
+        """How often each distinct call was made in which scope."""
+        self.replay()
+        return self._table
+
+    @property
+    def distinct(self) -> int:
         """Pairs of a key and a scope in the table."""
-        self.traces: list[tuple[Scope, Key, int, tuple[Any, ...]]] = []
-        """With gradients noted, of each call: its scope, its key, autograd's sequence number when it began, and
-        the autograd nodes of its result."""
+        return sum(map(len, self.table.values()))
 
-    def open(self, parent: Scope, module: torch.nn.Module) -> Scope:
-        """Makes the scope of `module` called from `parent`."""
-        scope = Scope(parent, module)
-        if parent.children is None:
-            parent.children = {}
-        parent.children[id(module)] = scope
-        self.scopes.append(scope)
-        return scope
+    def replay(self) -> None:
+        """Works out what the events come to, and forgets them."""
+        events, table, numbers = self.events, self._table, self._numbers
+        modules, parents, calls, scope = self._modules, self._parents, self._calls, self._scope
+        for event in events:
+            kind = type(event)
+            if kind is tuple:
+                places = table.get(event)
+                if places is None:
+                    table[event] = {scope: 1}
+                else:
+                    places[scope] = places.get(scope, 0) + 1
+            elif kind is int:
+                # Recording may start inside a running module, which then ends without having begun.
+                if id(modules[scope]) == event:
+                    scope = parents[scope]
+            elif kind is Noted:
+                event.scope = scope
+                self._add(event.key, scope, event.times)
+            elif event is None:
+                scope = 0
+            else:
+                place = (scope, id(event))
+                number = numbers.get(place)
+                if number is None:
+                    number = numbers[place] = len(modules)
+                    modules.append(event)
+                    parents.append(scope)
+                    calls.append(0)
+                scope = number
+                calls[scope] += 1
+        self._scope = scope
+        events.clear()
 
-    def add(self, scope: Scope, key: Key, times: int = 1) -> None:
-        """Counts a call."""
-        places = self.table.setdefault(key, {})
-        if scope not in places:
-            self.distinct += 1
-        places[scope] = places.get(scope, 0) + times
-
-    def remove(self, scope: Scope, key: Key) -> None:
-        """Takes one call back."""
-        places = self.table[key]
-        places[scope] -= 1
-        if not places[scope]:
-            del places[scope]
-            self.distinct -= 1
-        if not places:
-            del self.table[key]
+    def amend(self, noted: Noted, key: Key) -> None:
+        """Says what a call was, where that is known only now."""
+        if noted.scope is not None:
+            self._add(noted.key, noted.scope, -noted.times)
+            self._add(key, noted.scope, noted.times)
+        noted.key = key
 
     def clear(self) -> None:
         """Forgets the calls, not the scopes."""
-        self.table.clear()
-        self.distinct = 0
+        self._table.clear()
 
-    def path(self, scope: Scope) -> str:
-        """Returns the dotted path of a scope's module, found when it is first asked for: a run has no time for it."""
-        path = self._paths.get(scope)
-        if path is None:
-            assert scope.parent is not None and scope.module is not None
-            path = self._paths[scope] = self._names.below(self.path(scope.parent), scope.module)
-        return path
+    def path(self, scope: int) -> str:
+        """Returns the dotted path of a scope's module."""
+        return self.paths()[scope]
 
-    def paths(self) -> dict[Scope, str]:
-        """Returns the paths of all scopes."""
-        paths, first, several = self._paths, *self._names.known()
-        for scope in self.scopes:
-            if scope not in paths:
-                path = first.get(id(scope.module))
-                paths[scope] = self.path(scope) if path is None or id(scope.module) in several else path
+    def paths(self) -> Sequence[str]:
+        """Returns the dotted path of every scope's module; found when they are asked for, a run has no time for it."""
+        paths, modules = self._paths, self.modules
+        if len(paths) < len(modules):
+            first, several = self._known.known()
+            for module, parent in zip(modules[len(paths) :], self._parents[len(paths) :], strict=True):
+                path = first.get(id(module))
+                if path is None or id(module) in several:
+                    assert module is not None
+                    path = self._known.below(paths[parent], module)
+                paths.append(path)
         return paths
 
+    def below(self, modules: Collection[int]) -> list[bool]:
+        """Returns of every scope whether it is that of one of the modules with these identities, or below one."""
+        found: list[bool] = []
+        for module, parent in zip(self.modules, self._parents, strict=True):
+            found.append(id(module) in modules or (bool(found) and found[parent]))
+        return found
 
-class _Names:
-    """Dotted paths of modules, those of the profiled model and those met on the way."""
-
-    def __init__(self, found: Walk) -> None:
-        self._found = found
-        self._first: dict[int, str] = {}
-        self._several: dict[int, list[str]] = {}
-        """Every path of modules that are registered in several places."""
-
-    def known(self) -> tuple[Mapping[int, str], Mapping[int, list[str]]]:
-        """Returns the first path of every module that is known, and every path of those that have several."""
-        if self._found:
-            self._first = {id(module): path for path, module in reversed(self._found)}
-            if len(self._first) < len(self._found):
-                for path, module in self._found:
-                    self._several.setdefault(id(module), []).append(path)
-                self._several = {number: paths for number, paths in self._several.items() if len(paths) > 1}
-            self._found = ()
-        return self._first, self._several
-
-    def below(self, caller: str, module: torch.nn.Module) -> str:
-        """Returns the path of a module called from the module with the path `caller`."""
-        first = self.known()[0].get(id(module))
-        if first is None:
-            # Not part of the profiled model: a name below whoever calls it, and names for its children.
-            base = f"{caller}.{type(module).__name__}" if caller else type(module).__name__
-            for name, child in walk(module):
-                path = f"{base}.{name}" if name else base
-                if self._first.setdefault(id(child), path) is not path:
-                    self._several.setdefault(id(child), [self._first[id(child)]]).append(path)
-            return base
-        if id(module) not in self._several:
-            return first
-        # Registered in several places: the one nearest below the caller.
-        paths = self._several[id(module)]
-        prefix = caller + "." if caller else ""
-        below = [path for path in paths if path.startswith(prefix) and path != caller]
-        return min(below or paths, key=lambda path: path.count("."))
+    def _add(self, key: Key, scope: int, times: int) -> None:
+        places = self._table.setdefault(key, {})
+        places[scope] = places.get(scope, 0) + times
+        if not places[scope]:
+            del places[scope]
 
 
 def follow(tally: Tally) -> Callable[[], None]:
-    """Registers the hooks that keep `tally.scope` the innermost running module of this thread.
+    """Registers the hooks that tell `tally` which modules run in this thread.
 
     Returns:
         A function that removes them.
     """
-    owner = get_ident()
+    owner, events = get_ident(), tally.events
+    append = events.append
 
     def enter(module: torch.nn.Module, inputs: Any) -> None:
-        if get_ident() != owner:
-            return
-        scope = tally.scope
-        children = scope.children
-        child = children.get(id(module)) if children is not None else None
-        if child is None:
-            child = tally.open(scope, module)
-        child.calls += 1
-        tally.scope = child
+        if get_ident() == owner:
+            append(module)
 
     def leave(module: torch.nn.Module, inputs: Any, output: Any) -> None:
-        scope = tally.scope
-        # Recording may start inside a running module, which then leaves without having entered.
-        if get_ident() == owner and scope.module is module and scope.parent is not None:
-            tally.scope = scope.parent
+        if get_ident() == owner:
+            append(id(module))
+            if len(events) > HELD:
+                tally.replay()
 
     handles = [
         register_module_forward_pre_hook(enter),

@@ -66,10 +66,9 @@ def ancestors(roots: Iterable[torch.Tensor]) -> set[Node]:
 
 def mark_unreached(tally: Tally, reached: set[Node]) -> None:
     """Takes the gradient from calls none of whose results lies on the way back."""
-    for scope, key, begun, nodes in tally.traces:
+    for noted, begun, nodes in tally.traces:
         if not _reaches(nodes, begun, reached):
-            tally.remove(scope, key)
-            tally.add(scope, (*key, UNREACHED))
+            tally.amend(noted, (*noted.key, UNREACHED))
     tally.traces.clear()
 
 

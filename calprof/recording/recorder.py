@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from time import perf_counter
 from types import TracebackType
@@ -17,7 +17,7 @@ from calprof.recording.evaluation import Evaluated, evaluate
 from calprof.recording.interception import Interception
 from calprof.recording.inventory import inventory
 from calprof.recording.later import Later
-from calprof.recording.modules import Scope, Tally, follow
+from calprof.recording.modules import Tally, follow
 from calprof.recording.opaque import opaque
 from calprof.recording.reach import ancestors, custom_functions, differentiable, loss_of, mark_unreached
 from calprof.recording.recording import Call, Calls, Counted, ModuleRecord, Recording, Uncounted
@@ -73,7 +73,7 @@ class Recorder:
         with ExitStack() as stack:
             stack.enter_context(eager())
             stack.callback(follow(self._tally))
-            mode = Interception(self._tally, self.grads, self._merge, _DISTINCT_LIMIT, run)
+            mode = Interception(self._tally, self.grads, self._settle, run)
             for below in (batched(mode), scripted(mode), opaque(mode, self.model, self._notes)):
                 stack.enter_context(below)
             stack.enter_context(mode)
@@ -89,7 +89,7 @@ class Recorder:
         assert stack is not None
         stack.close()
         # A forward that raised through a hook-less frame leaves its scope open.
-        self._tally.scope = self._tally.root
+        self._tally.events.append(None)
         self._tally.traces.clear()  # they hold the autograd graph alive
 
     @property
@@ -114,8 +114,7 @@ class Recorder:
 
     def recording(self) -> Recording:
         """Returns what has been recorded so far."""
-        paths = self._tally.paths()
-        orders = {scope: number for number, scope in enumerate(self._tally.scopes)}
+        paths = tuple(self._tally.paths())
         counted: list[Counted] = []
         uncounted = dict(self._uncounted)
         for op, found, places in self._priced():
@@ -124,11 +123,11 @@ class Recorder:
                     place = (paths[scope], op.name, found.reason)
                     uncounted[place] = uncounted.get(place, 0) + count
             else:
-                where = [(orders[scope], paths[scope], count) for scope, count in places.items()]
+                where = tuple(places.items())
                 counted.append(Counted(op.name, op.family, found.cost, found.shapes, found.dtypes, where))
         merged = [Call(*place, count, cost) for place, (count, cost) in self._merged.items()]
         return Recording(
-            Calls(counted, merged),
+            Calls(counted, paths, merged),
             tuple(Uncounted(module, op, count, reason) for (module, op, reason), count in uncounted.items()),
             self._module_records(paths),
             self._seconds,
@@ -136,19 +135,25 @@ class Recorder:
             self.grads,
         )
 
-    def _priced(self) -> Iterator[tuple[Op, Evaluated, dict[Scope, int]]]:
-        """Yields every distinct call, what it costs, and how often it was made where."""
+    def _priced(self) -> Iterator[tuple[Op, Evaluated, Mapping[int, int]]]:
+        """Yields every distinct call, what it costs, and how often it was made in which scope."""
+        left_out = self._tally.below(self._ignored) if self._ignored else None
         for key, places in self._tally.table.items():
-            if self._ignored:
-                places = {scope: count for scope, count in places.items() if not self._is_ignored(scope)}
+            if left_out is not None:
+                places = {scope: count for scope, count in places.items() if not left_out[scope]}
             if places:
                 yield key[0], evaluate(key, self.grads), places
 
-    def _is_ignored(self, scope: Scope) -> bool:
-        return any(id(each.module) in self._ignored for each in scope.lineage())
+    def _settle(self) -> None:
+        """Counts what has piled up; where too many calls are distinct, keeps their totals per module and op alone.
+
+        Not while gradients are noted, because which calls they reach is known only at the end.
+        """
+        self._tally.replay()
+        if self._tally.distinct > _DISTINCT_LIMIT and not self.grads:
+            self._merge()
 
     def _merge(self) -> None:
-        """Prices what is held and keeps only totals per module and op, so that memory stays bounded."""
         for op, found, places in self._priced():
             for scope, count in places.items():
                 path = self._tally.path(scope)
@@ -161,17 +166,12 @@ class Recorder:
                     self._merged[place] = (seen + count, cost + found.cost * count)
         self._tally.clear()
 
-    def _module_records(self, paths: Mapping[Scope, str]) -> Later[ModuleRecord]:
-        calls: dict[str, int] = {}
+    def _module_records(self, paths: Sequence[str]) -> Later[ModuleRecord]:
         found = self._modules()
         known = {path for path, _ in found}
-        for scope, path in paths.items():
-            if scope.module is not None:
-                calls[path] = calls.get(path, 0) + scope.calls
-                if path not in known:
-                    known.add(path)
-                    found.append((path, scope.module))
-        return inventory(found, calls, self._ignored)
+        met = {path: module for path, module in zip(paths, self._tally.modules, strict=True) if path not in known}
+        found += [(path, module) for path, module in met.items() if module is not None]
+        return inventory(found, list(zip(paths, self._tally.calls, strict=True)), self._ignored)
 
     def _modules(self) -> list[tuple[str, torch.nn.Module]]:
         """The model's modules: it may have made some during the run, or be another than before it."""

@@ -85,7 +85,7 @@ class Counted:
         cost: The work of one call and of its gradient.
         shapes: Sizes of the tensors it was given, then of its results.
         dtypes: Their dtypes.
-        places: For each place in the run its number, its module and how many calls it made.
+        places: For each place in the run that made such calls its number, and how many.
     """
 
     op: str
@@ -93,14 +93,20 @@ class Counted:
     cost: Cost
     shapes: tuple[tuple[int, ...], ...]
     dtypes: tuple[str, ...]
-    places: Sequence[tuple[int, str, int]]
+    places: Sequence[tuple[int, int]]
 
 
 class Calls(Later[Call]):
-    """The calls of a run in the order of the places that made them, and their work without making them."""
+    """The calls of a run in the order of the places that made them, and their work without making them.
 
-    def __init__(self, counted: Sequence[Counted], merged: Sequence[Call] = ()) -> None:
-        super().__init__(lambda: _rows(counted, merged))
+    Args:
+        counted: The distinct calls.
+        modules: The module of each place, by number.
+        merged: Rows of calls that were added up during the run.
+    """
+
+    def __init__(self, counted: Sequence[Counted], modules: Sequence[str], merged: Sequence[Call] = ()) -> None:
+        super().__init__(lambda: _rows(counted, modules, merged))
         self._counted, self._merged = counted, merged
 
     @cached_property
@@ -108,16 +114,16 @@ class Calls(Later[Call]):
         """The work of all calls, without their gradients."""
         counts: dict[str, int] = {}
         for each in self._counted:
-            times = sum(count for _, _, count in each.places)
+            times = sum([count for _, count in each.places])
             for kind, count in each.cost.forward.items():
                 counts[kind] = counts.get(kind, 0) + count * times
         return sum((call.cost.forward for call in self._merged), Work(**counts))
 
 
-def _rows(counted: Iterable[Counted], merged: Iterable[Call]) -> Iterator[Call]:
-    rows = [(number, each, module, count) for each in counted for number, module, count in each.places]
-    for _, each, module, count in sorted(rows, key=itemgetter(0)):
-        yield Call(module, each.op, each.family, count, each.cost * count, each.shapes, each.dtypes)
+def _rows(counted: Iterable[Counted], modules: Sequence[str], merged: Iterable[Call]) -> Iterator[Call]:
+    rows = [(number, each, count) for each in counted for number, count in each.places]
+    for number, each, count in sorted(rows, key=itemgetter(0)):
+        yield Call(modules[number], each.op, each.family, count, each.cost * count, each.shapes, each.dtypes)
     yield from merged
 
 

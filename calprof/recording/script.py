@@ -17,7 +17,7 @@ from calprof.recording.signature import spell
 
 
 class Dispatched(TorchDispatchMode):
-    """Notes ATen ops in the tally of a recording.
+    """Notes ATen ops among the events of a recording.
 
     They resolve to the catalogue's entries by name. What is composite above the dispatcher arrives in its parts,
     such as `linear` as `t` and `addmm`.
@@ -25,7 +25,7 @@ class Dispatched(TorchDispatchMode):
 
     def __init__(self, mode: Interception) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._tally, self._grads = mode.tally, mode.grads
+        self._events, self._grads = mode.tally.events, mode.grads
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs an op and notes it."""
@@ -36,7 +36,7 @@ class Dispatched(TorchDispatchMode):
             # Below autograd a result does not know yet that it will require a gradient.
             needs = self._grads and torch.is_grad_enabled() and _any_requires_grad((args, kwargs))
             key = spell(op, args, kwargs, out, self._grads, needs)
-            self._tally.add(self._tally.scope, key)
+            self._events.append(key)
         return out
 
 

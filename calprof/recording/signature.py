@@ -47,6 +47,9 @@ class Opaque(str):
     """The type name of an argument that is neither a tensor nor plain."""
 
 
+_TENSOR, _PARAMETER, _STRIDED = torch.Tensor, torch.nn.Parameter, torch.strided
+"""Named here because looking them up in torch takes longer on every call."""
+
 PLAIN: frozenset[type] = frozenset(
     {int, float, bool, complex, str, type(None), torch.dtype, torch.device, torch.layout, torch.memory_format}
 )
@@ -91,7 +94,9 @@ def append(key: list[Any], value: Any, grads: bool) -> None:
         key.append(value)
     elif isinstance(value, torch.Tensor):
         if value.layout is torch.strided:
-            key.append(value.shape)
+            shape = value.shape
+            hash(shape)  # symbolic sizes have none
+            key.append(shape)
         else:
             _append_layout(key, value)
         key.append(value.dtype)
@@ -107,6 +112,48 @@ def _append_layout(key: list[Any], value: torch.Tensor) -> None:
         key.append(TAG)
         key.append(tag)
     key.append(sizes_of(value, tag))
+
+
+def key_of(op: Any, args: Any, kwargs: Any, out: Any, grads: bool) -> tuple[Any, ...]:
+    """Returns the key of a call; made for the usual tensors, any other is looked at more closely.
+
+    Args:
+        op: The op called.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+        out: Its result.
+        grads: Whether to note which tensors require a gradient.
+    """
+    key = [op]
+    try:
+        for value in args:
+            # Asking for the type is faster than isinstance, which asks the metaclass of tensors.
+            kind = type(value)
+            if (kind is _TENSOR or kind is _PARAMETER) and value.layout is _STRIDED:
+                key.append(value.shape)
+                key.append(value.dtype)
+                if grads:
+                    key.append(value.requires_grad)
+            elif kind in PLAIN:
+                key.append(value)
+            else:
+                append(key, value, grads)
+        if kwargs:
+            key.append(KEYWORDS)
+            key.append(tuple(kwargs))
+            for value in kwargs.values():
+                append(key, value, grads)
+        key.append(RESULT)
+        if type(out) is _TENSOR and out.layout is _STRIDED:
+            key.append(out.shape)
+            key.append(out.dtype)
+            if grads:
+                key.append(out.requires_grad)
+        else:
+            append(key, out, grads)
+    except Exception:  # a tensor that will not say its sizes must not break the run
+        return spell(op, args, kwargs, out, grads)
+    return tuple(key)
 
 
 def spell(op: Any, args: Any, kwargs: Any, out: Any, grads: bool, result_grad: bool | None = None) -> tuple[Any, ...]:
