@@ -79,11 +79,11 @@ def reduced(config: Any) -> dict[str, Any]:
     return settings
 
 
-def refused_by_itself(entry: Entry, variant: str, detail: str, largest: int = 400_000_000) -> str:
+def refused_by_itself(entry: Entry, variant: str, detail: str, largest: int = 6_000_000_000) -> str:
     """Returns why the model's own forward refuses the same input with real weights; empty if it does not.
 
     A model of more than `largest` parameters is tried at reduced depth, and then it is its own refusal only if
-    that fails with the same words.
+    that fails with the same words. Weights are of two bytes each, so that the largest fit.
     """
     for options in (None, reduced) if variant == "default" else (reduced,):
         try:
@@ -98,7 +98,9 @@ def refused_by_itself(entry: Entry, variant: str, detail: str, largest: int = 40
             return _said(error) if _said(error)[:40] == detail[:40] else ""
         if size > largest:
             continue
+        before = torch.get_default_dtype()
         try:
+            torch.set_default_dtype(torch.bfloat16)
             model = blueprint.construct().eval()
             inputs = blueprint.inputs(model)
             with torch.no_grad():
@@ -106,6 +108,8 @@ def refused_by_itself(entry: Entry, variant: str, detail: str, largest: int = 40
         except Exception as error:
             whole = options is None or variant == "reduced"
             return _said(error) if whole or _said(error)[:40] == detail[:40] else ""
+        finally:
+            torch.set_default_dtype(before)
         return ""
     return ""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +15,7 @@ from calprof.conventions import Convention, find_convention
 from calprof.models.blueprint import Blueprint, Sizes, is_ours
 from calprof.models.copying import fake_copy
 from calprof.models.fake import ShapesOnly, build
+from calprof.models.memory import require_memory
 from calprof.models.progress import bar, module_bar, wanted
 from calprof.models.resolve import resolve
 from calprof.models.values import ValueNeeded, running
@@ -111,7 +111,7 @@ def profile_by_name(
             asked = question
     if asked is not None and not real and (real is False or not 0 < _size(model) <= _SMALL):
         raise asked
-    _require_memory(name, model)
+    require_memory(name, model)
     with bar(f"Building {blueprint.label} with weights", None, shown):
         model = _with_weights(blueprint, kind)
     asks = "" if asked is None else f"run for real, with random weights, because {asked.place} asks for a value"
@@ -210,18 +210,28 @@ def _built(blueprint: Blueprint, dtype: torch.dtype) -> tuple[torch.nn.Module, V
     except Exception as error:  # a library's constructor raises what it likes
         if is_ours(error) or not blueprint.remedy:
             raise
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise ValueError(f"{blueprint.label} cannot be built ({reason}): {blueprint.remedy}") from error
+        raise ValueError(f"{blueprint.label} cannot be built ({_told(error)}): {blueprint.remedy}") from error
 
 
 def _profiled(
     blueprint: Blueprint, model: torch.nn.Module, run: Mapping[str, Any], shown: bool, notes: tuple[str, ...] = ()
 ) -> Profile:
-    inputs = blueprint.inputs(model)
-    with module_bar(f"Profiling {blueprint.label}", model, shown), _unlogged():
-        prof = profile(model, args=inputs.args, kwargs=inputs.kwargs, **run)
+    with _unlogged():
+        inputs = blueprint.inputs(model)
+        try:
+            with module_bar(f"Profiling {blueprint.label}", model, shown):
+                prof = profile(model, args=inputs.args, kwargs=inputs.kwargs, **run)
+        except Exception as error:  # a library's forward raises what it likes
+            if is_ours(error) or not blueprint.remedy:
+                raise
+            told = f"the forward of {blueprint.label} refuses {inputs.description} ({_told(error)})"
+            raise ValueError(f"{told}: change the input or {blueprint.remedy}") from error
     recording = prof.recording.with_notes((*blueprint.notes, *notes))
     return replace(prof, recording=recording, input=inputs.description)
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 @contextmanager
@@ -240,19 +250,6 @@ def _with_weights(blueprint: Blueprint, dtype: torch.dtype) -> torch.nn.Module:
     with same_random_state(), _default_dtype(dtype):
         torch.manual_seed(0)
         return blueprint.construct().eval()
-
-
-def _require_memory(name: str, model: torch.nn.Module) -> None:
-    need = sum(each.numel() * each.element_size() for each in model.parameters())
-    names = os.sysconf_names if hasattr(os, "sysconf_names") else {}
-    if "SC_AVPHYS_PAGES" not in names:
-        return
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if need > 0.8 * free:
-        raise ValueError(
-            f"{name} needs {need / 2**30:.0f} GiB for its weights and {free / 2**30:.0f} GiB are free: run it at "
-            "reduced depth, as --set num_hidden_layers=2"
-        )
 
 
 def _size(model: torch.nn.Module) -> int:

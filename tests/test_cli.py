@@ -168,8 +168,9 @@ def test_a_mistake_is_one_sentence_and_status_2(words: list[str], says: str) -> 
 
 def test_debug_shows_where() -> None:
     result = run("resnet18", "--shape", "1,4,32,32", "--debug")
-    assert isinstance(result.exception, RuntimeError)
-    assert "expected input" in str(result.exception)
+    assert isinstance(result.exception, ValueError)
+    assert "resnet18 refuses float32 1x4x32x32 (RuntimeError: Given groups=1" in str(result.exception)
+    assert isinstance(result.exception.__cause__, RuntimeError)
 
 
 def test_help_names_commands_and_options() -> None:

@@ -18,6 +18,7 @@ FAMILIES = (
     "embedding",
     "fft",
     "foreach",
+    "fused_attention",
     "gradients",
     "inspection",
     "kernels",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from calprof.ops.products import product
 from calprof.ops.registry import define
 from calprof.ops.shape import Shape, broadcast
@@ -101,25 +99,3 @@ def scaled_dot_product_attention(
         masked=attn_mask is not None,
         dropout=dropout_p > 0,
     )
-
-
-_BACKEND_ATTENTION = (
-    "_scaled_dot_product_flash_attention",
-    "_scaled_dot_product_flash_attention_for_cpu",
-    "_scaled_dot_product_efficient_attention",
-    "_scaled_dot_product_cudnn_attention",
-    "_scaled_dot_product_fused_attention_overrideable",
-    "_scaled_dot_product_attention_math",
-    "_scaled_dot_product_attention_math_for_mps",
-)
-
-
-@define(FAMILY, *_BACKEND_ATTENTION)
-def backend_attention(query: Shape, key: Shape, value: Shape, *args: Any, out: Any, **kwargs: Any) -> Cost:
-    """One backend's attention kernel: the same two products; its `is_causal` is its last flag by name."""
-    causal = bool(kwargs.get("is_causal", False)) or any(flag is True for flag in args)
-    batch = query[:-2].numel()
-    rows, columns = query[-2], key[-2]
-    kept = kept_below_diagonal(rows, columns) if causal else rows * columns
-    masked = isinstance(kwargs.get("attn_mask", args[0] if args else None), Shape)
-    return attention_core(query, key, value, batch * rows * columns, batch * kept, masked=masked)

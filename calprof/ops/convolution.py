@@ -15,7 +15,7 @@ FAMILY = "convolution"
 @define(
     FAMILY, "conv1d", "conv2d", "conv3d", "thnn_conv2d", "slow_conv3d", "conv_depthwise3d", "mkldnn_convolution",
     "cudnn_convolution", "miopen_convolution", "_conv_depthwise2d",
-    "slow_conv_dilated2d", "slow_conv_dilated3d", "_mps_convolution",
+    "slow_conv_dilated2d", "slow_conv_dilated3d", "_mps_convolution", "_slow_conv2d_forward", "slow_conv3d_forward",
 )  # fmt: skip
 def convolution(input: Shape, weight: Shape, *args: Any, out: Shape, **kwargs: Any) -> Cost:
     """Each output element is a dot product over (in_channels / groups) x kernel, plus the bias.

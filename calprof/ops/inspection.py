@@ -79,7 +79,7 @@ free(
 free(
     "asks about dtypes",
     "can_cast promote_types result_type finfo iinfo dtype layout memory_format device typename",
-    "functional._none_or_dtype functional._canonical_mask torch._C._TensorMeta torch._C.Generator",
+    "functional._none_or_dtype functional._canonical_mask functional._parse_to torch._C._TensorMeta torch._C.Generator",
 )
 
 free(

@@ -253,6 +253,8 @@ def test_a_wrong_path(module, name, says):
         (lambda: calprof.profile_by_name("resnet18", overrides={"wings": 2}), "takes no option 'wings'"),
         (lambda: calprof.profile_by_name("gpt2", seq=5000), "5000 exceeds the 1024 positions"),
         (lambda: calprof.profile_by_name("gpt2", dtype="int8"), "floating-point dtype"),
+        (lambda: calprof.profile_by_name("resnet18", (1, 4, 32, 32)), "resnet18 refuses float32 1x4x32x32 .*: change"),
+        (lambda: calprof.profile_by_name("hf:gemma3"), "the forward of transformers gemma3 refuses 1x.* tokens"),
         (lambda: calprof.profile_by_name("llama-3.1-405b", real=True), "GiB are free: run it at reduced depth"),
         (lambda: calprof.calculate_flops_hf("gpt2", library_name="jax"), "'transformers' or 'timm', not 'jax'"),
     ],
