@@ -12,6 +12,10 @@ from calprof.randomness import kept_random
 from calprof.recording.walking import Walk, walk
 
 
+_READERS = frozenset({torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNorm3d, torch.nn.SyncBatchNorm})
+"""Modules that only read their buffers in eval mode; those of a convolutional model are many."""
+
+
 @contextmanager
 def undisturbed(model: torch.nn.Module, train: bool = False, found: Walk = ()) -> Iterator[None]:
     """Runs a block with the model in eval (or train) mode, then restores every trace of having run it.
@@ -26,11 +30,12 @@ def undisturbed(model: torch.nn.Module, train: bool = False, found: Walk = ()) -
     """
     modules = [module for _, module in found or walk(model)]
     modes = [module.training for module in modules]
-    with same_random_state(), _same_buffers(modules):
+    with same_random_state():
         try:
             if modes.count(train) < len(modes):
                 model.train(train)
-            yield
+            with _same_buffers(modules):
+                yield
         finally:
             for module, training in zip(modules, modes, strict=True):
                 if module.training != training:
@@ -43,6 +48,8 @@ def _same_buffers(modules: list[torch.nn.Module]) -> Iterator[None]:
     before = []
     for module in modules:
         buffers = module._buffers
+        if type(module) in _READERS and not module.training:
+            continue
         # A scripted module's buffers live in C++ and cannot be exchanged.
         if buffers and not isinstance(module, torch.jit.ScriptModule):
             before += [(module, name, buffer) for name, buffer in buffers.items() if buffer is not None]

@@ -18,12 +18,16 @@ aten = torch.ops.aten
 
 
 def overridable() -> dict[str, Callable[..., Any]]:
-    """Every function that PyTorch lists as overridable, by its qualified name."""
+    """Every function that PyTorch lists as overridable, by its qualified name.
+
+    Not what another package has put in the place of one, as Lightning does with `torch.compile`.
+    """
     functions = {}
     for namespace, members in torch.overrides.get_overridable_functions().items():
         for function in members:
             name = torch.overrides.resolve_name(function) or f"{namespace}.{function}"
-            functions[name] = function
+            if (getattr(function, "__module__", None) or "torch").partition(".")[0] == "torch":
+                functions[name] = function
     return functions
 
 
