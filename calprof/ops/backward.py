@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from calprof.ops.attention import attention_core, kept_below_diagonal
 from calprof.ops.einsum import einsum
-from calprof.ops.registry import Formula, Op, catalogue
+from calprof.ops.registry import Formula, Op, catalogue, classify
 from calprof.ops.shape import Shape
 from calprof.work import NOTHING, Cost, Work
 
@@ -196,6 +196,26 @@ def upsample_backward(grad: Shape, *_: Any, out: Any, **__: Any) -> Work:
 def placed(*_: Any, out: Any, **__: Any) -> Work:
     """The gradient is copied into zeros."""
     return NOTHING
+
+
+def ops_of(kernel: Any) -> list[Op]:
+    """Returns what a kernel of a backward pass is: a gradient or an op like any other, and what it computes again.
+
+    Ops that are free are left out.
+    """
+    again, op = again_of(kernel), gradient_of(name_of(kernel)) or classify(kernel)
+    return [each for each in (again, op) if each is not None and each.state != "free"]
+
+
+def name_of(kernel: Any) -> str:
+    """Returns the name of a kernel of the dispatcher, without its namespace."""
+    name: str = kernel._schema.name
+    return name.partition("::")[2]
+
+
+def again_of(kernel: Any) -> Op | None:
+    """Returns the entry of what a gradient kernel computes a second time, or `None` if it is nothing."""
+    return RECOMPUTED.get(name_of(kernel))
 
 
 def gradient_of(name: str) -> Op | None:

@@ -44,9 +44,14 @@ free(
 free(
     "autograd's bookkeeping; the backward pass is derived from the forward",
     """
-    backward _backward requires_grad retain_grad register_hook register_post_accumulate_grad_hook reinforce
-    get_gradients torch.autograd.backward torch.autograd.grad _propagate_xla_data
+    requires_grad retain_grad register_hook register_post_accumulate_grad_hook reinforce _propagate_xla_data
     """,
+)
+
+free(
+    "runs the kernels of gradients, which are noted where the forward asks for them",
+    "backward _backward get_gradients torch.autograd.backward torch.autograd.grad",
+    entered=True,
 )
 
 free(

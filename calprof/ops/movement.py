@@ -80,6 +80,15 @@ free(
 )
 
 free(
+    "a primitive that moves, copies or creates elements",
+    """
+    prims.broadcast_in_dim prims.collapse prims.collapse_view prims.split_dim prims.view_of prims.view_of_dtype
+    prims.convert_element_type prims.copy_strided prims.copy_to prims.device_put prims.rev prims.iota
+    prims.maximum_value prims.minimum_value prims._make_token prims._sink_tokens
+    """,
+)
+
+free(
     "converts between nested (jagged) and padded tensors",
     """
     _nested_from_padded _nested_from_padded_and_nested_example _nested_from_padded_tensor

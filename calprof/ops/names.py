@@ -29,6 +29,12 @@ _SPELLINGS = {
     "conv_tbc": "conv_tbc", "concat": "cat", "concatenate": "cat", "swapaxes": "transpose",
     "swapdims": "transpose", "moveaxis": "movedim", "vstack": "vstack", "row_stack": "vstack",
 }  # fmt: skip
+_PRIMS = {
+    "erf_inv": "erfinv", "bessel_i0": "i0", "bessel_i0e": "i0e", "bessel_i1": "i1", "bessel_i1e": "i1e",
+    "shift_left": "bitwise_left_shift", "shift_right_arithmetic": "bitwise_right_shift", "fft_c2c": "_fft_c2c",
+    "fft_r2c": "_fft_r2c", "fft_c2r": "_fft_c2r",
+}  # fmt: skip
+"""PyTorch's primitives, which its own decompositions are made of, where they are called otherwise."""
 _PREFIXED = {"torch._C._fft": "fft", "torch._C._linalg": "linalg", "torch._C._special": "special"}
 _MODULES = {
     "torch.nn.functional": "functional", "torch._C._nn": "functional", "torch": "torch",
@@ -58,6 +64,8 @@ class Identity:
         """The registry keys to try, most specific first."""
         if self.namespace == "aten":
             return (self.qualified, f"torch.{self.name}", self.name)
+        if self.namespace == "prims":
+            return (self.qualified, self.name, f"special.{self.name}")
         if self.namespace in _OWN:
             return (self.qualified, self.name)
         return (self.qualified,)
@@ -102,6 +110,8 @@ def identify(func: Callable[..., Any]) -> Identity:
         prefix, _, rest = name.partition("_")
         if namespace == "aten" and prefix in _PREFIXED.values() and rest:
             return Identity(prefix, normalise(rest)[0])
+        if namespace == "prims":
+            return Identity(namespace, _PRIMS.get(name, name))
         if namespace != "aten":
             return Identity(namespace, name)
         prefix, _, rest = name.partition("_")

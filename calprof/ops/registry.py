@@ -36,6 +36,7 @@ class Op:
         reflected: Whether the operands arrive swapped.
         setting: Reads a setting of PyTorch's that the formula depends on beside the shapes.
         values: Names of tensor arguments whose values the formula needs, of an opaque callable.
+        entered: Whether the recorder looks into each call, and so is asked about every one.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Op:
     reflected: bool = False
     setting: Callable[[], object] | None = None
     values: tuple[str, ...] = ()
+    entered: bool = False
 
 
 class DuplicateFormula(ValueError):
@@ -159,10 +161,10 @@ def _words(names: tuple[str, ...]) -> list[str]:
     return " ".join(names).split()
 
 
-def free(reason: str, *names: str) -> None:
+def free(reason: str, *names: str, entered: bool = False) -> None:
     """Registers ops that move, create or inspect data; a string may hold a list of names."""
     for name in _words(names):
-        _add(name, Op(name, "free", "movement", reason=reason))
+        _add(name, Op(name, "free", "movement", reason=reason, entered=entered))
 
 
 def uncountable(reason: str, *names: str, family: str = "data-dependent") -> None:
@@ -316,7 +318,8 @@ def resolve(func: Callable[..., Any]) -> Op | None:
     """Returns the op to record for `func`, or `None` when the call is free; remembered per callable."""
     op = classify(func)
     action = None if op.state == "free" else op
-    _RESOLVED[func] = action
+    if not op.entered:
+        _RESOLVED[func] = action
     return action
 
 

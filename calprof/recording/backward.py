@@ -19,8 +19,8 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from calprof.ops.backward import RECOMPUTED, gradient_of
-from calprof.ops.registry import Op, classify, resolve
+from calprof.ops.backward import again_of, ops_of
+from calprof.ops.registry import Op, resolve
 from calprof.recording.compilation import eager
 from calprof.recording.evaluation import evaluate
 from calprof.recording.modules import Tally, follow
@@ -119,13 +119,9 @@ class Backward:
 
     def note_kernel(self, phase: str, func: Any, tail: Key) -> None:
         """Counts one kernel of the dispatcher, and apart from it what it computes again."""
-        name = func._schema.name.partition("::")[2]
-        again = RECOMPUTED.get(name)
-        if again is not None:
-            self.note("recompute", (again, *tail))
-        op = gradient_of(name) or classify(func)
-        if op.state != "free":
-            self.note(phase, (op, *tail))
+        again = again_of(func)
+        for op in ops_of(func):
+            self.note("recompute" if op is again else phase, (op, *tail))
 
     def calls(self) -> tuple[list[Call], list[Uncounted]]:
         """Returns what was recorded."""

@@ -1,4 +1,4 @@
-"""Higher-order ops, which take functions: `torch.cond`, `while_loop`, `scan`, `flex_attention`."""
+"""Calls whose inside is looked into: higher-order ops such as `torch.cond` and `flex_attention`, and gradients."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from torch._ops import HigherOrderOperator
 from torch.utils import _pytree as pytree
 
 from calprof.ops.registry import Op, classify, resolve
+from calprof.recording.differentiation import differentiate
 from calprof.recording.flex import blocks_of
 from calprof.recording.interception import Interception
 from calprof.recording.regions import handling, hidden_batch, muted, watching
@@ -27,8 +28,13 @@ RUNNING = BRANCHING | REPEATING | frozenset(
 """Ops whose cost is that of the Python functions they run."""
 
 
-def run(mode: Interception, hop: HigherOrderOperator, args: Any, kwargs: Any) -> Any:
-    """Runs a higher-order op, and notes what its bodies do, or itself where no body can be seen."""
+def run(mode: Interception, hop: Any, args: Any, kwargs: Any) -> Any:
+    """Runs a call that is looked into: a higher-order op, or one that differentiates.
+
+    Of a higher-order op it notes what its bodies do, or itself where no body can be seen.
+    """
+    if not isinstance(hop, HigherOrderOperator):
+        return differentiate(mode, hop, args, kwargs)
     name = hop.name()
     if name == "flex_attention":
         return _attend(mode, hop, args, kwargs)

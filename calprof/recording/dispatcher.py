@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.module_tracker import ModuleTracker
 
 from calprof.ops.registry import classify
 from calprof.recording.compilation import eager
@@ -57,6 +58,8 @@ def dispatch(run: Callable[[], Any], model: torch.nn.Module | None, recurrent: b
         if recurrent:
             stack.enter_context(torch.backends.mkldnn.flags(enabled=False))
         counter = FlopCounterMode(display=False)
+        # Its own tracker of modules fails where a forward differentiates; here the tally tells the modules.
+        counter.mod_tracker = cast(ModuleTracker, _Untracked())
         stack.enter_context(_charged(counter, tally, seen.counted))
         stack.callback(follow(tally))
         # Below the counter, so that it sees what the counter leaves of an op.
@@ -104,6 +107,18 @@ def _charged(counter: FlopCounterMode, tally: Tally, table: Table) -> Iterator[N
         for handle in handles:
             handle.remove()
         charge()
+
+
+class _Untracked:
+    """Stands for the counter's tracker of modules: everything is counted in one place."""
+
+    parents = frozenset({"Global"})
+
+    def __enter__(self) -> _Untracked:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        return None
 
 
 class _Missed(TorchDispatchMode):

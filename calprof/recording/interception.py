@@ -13,7 +13,7 @@ from typing import Any
 from torch._ops import HigherOrderOperator
 from torch.overrides import TorchFunctionMode
 
-from calprof.ops.registry import resolutions, resolve
+from calprof.ops.registry import classify, resolutions, resolve
 from calprof.recording.modules import HELD, Noted, Tally
 from calprof.recording.reach import nodes_of, sequence_number
 from calprof.recording.signature import key_of
@@ -28,22 +28,36 @@ class Interception(TorchFunctionMode):
         tally: Where calls are counted.
         grads: Whether to note which tensors require a gradient.
         overflow: Called when many events have piled up.
-        inside: Runs a higher-order op, whose bodies are to be seen; such an op is never in the table of resolved ones.
+        inside: Runs what is looked into, as a higher-order op; such a call is never in the table of resolved ones.
+        notes: Is told what a reader of the figures must know.
     """
 
-    def __init__(self, tally: Tally, grads: bool, overflow: Callable[[], None], inside: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        tally: Tally,
+        grads: bool,
+        overflow: Callable[[], None],
+        inside: Callable[..., Any],
+        notes: dict[str, None],
+    ) -> None:
         # Bound per instance: the handler reads its tables from closure cells, not from attributes.
         handler = _with_grads(tally, overflow, inside) if grads else _without_grads(tally, overflow, inside)
         self.__torch_function__ = MethodType(handler, self)  # type: ignore[method-assign]
         self.tally = tally
         self.grads = grads
         self.inside = inside
+        self.notes = notes
         self.levels: dict[int, int] = {}
         """The batch sizes that the running `vmap`s hide from the shapes, by level."""
 
     def note(self, op: Any, args: Any, kwargs: Any, out: Any, times: int = 1) -> None:
         """Notes a call made `times` times."""
         self.tally.events.append(Noted(key_of(op, args, kwargs, out, self.grads), times))
+
+
+def is_entered(func: Any) -> bool:
+    """Returns whether a call is looked into: a higher-order op's, or one that differentiates."""
+    return isinstance(func, HigherOrderOperator) or classify(func).entered
 
 
 def _without_grads(tally: Tally, overflow: Callable[[], None], inside: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,7 +69,7 @@ def _without_grads(tally: Tally, overflow: Callable[[], None], inside: Callable[
         if op is None:
             return func(*args, **kwargs) if kwargs else func(*args)
         if op is _UNSEEN:
-            if isinstance(func, HigherOrderOperator):
+            if is_entered(func):
                 return inside(mode, func, args, kwargs or {})
             op = resolve(func)
             if op is None:
@@ -75,7 +89,7 @@ def _with_grads(tally: Tally, overflow: Callable[[], None], inside: Callable[...
     def handle(mode: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         op = get(func, _UNSEEN)
         if op is _UNSEEN:
-            if isinstance(func, HigherOrderOperator):
+            if is_entered(func):
                 return inside(mode, func, args, kwargs or {})
             op = resolve(func)
         begun = sequence_number()

@@ -22,7 +22,7 @@ from calprof.recording.opaque import opaque
 from calprof.recording.reach import ancestors, custom_functions, differentiable, loss_of, mark_unreached
 from calprof.recording.recording import Call, Calls, Counted, ModuleRecord, Recording, Uncounted
 from calprof.recording.script import scripted
-from calprof.recording.transforms import batched
+from calprof.recording.transforms import batched, dual
 from calprof.recording.walking import Walk, walk
 from calprof.work import NOTHING, Cost
 
@@ -73,8 +73,8 @@ class Recorder:
         with ExitStack() as stack:
             stack.enter_context(eager())
             stack.callback(follow(self._tally))
-            mode = Interception(self._tally, self.grads, self._settle, run)
-            for below in (batched(mode), scripted(mode), opaque(mode, self.model, self._notes)):
+            mode = Interception(self._tally, self.grads, self._settle, run, self._notes)
+            for below in (batched(mode), dual(mode), scripted(mode), opaque(mode, self.model, self._notes)):
                 stack.enter_context(below)
             stack.enter_context(mode)
             self._open = stack.pop_all()

@@ -13,20 +13,24 @@ from typing import Any
 
 import torch
 from torch._C import _functorch as functorch
-from torch._ops import HigherOrderOperator
 
 from calprof.ops.registry import resolve
-from calprof.recording.interception import Interception
+from calprof.recording.interception import Interception, is_entered
 
 Handler = Callable[..., Any]
 
 
 def listening(mode: Interception) -> bool:
     """Whether a call made here and now would be noted: not in another thread, not inside a noted call."""
-    if getattr(mode.__torch_function__, "__func__", None) is _pass:
+    if handled_by(mode, _pass):
         return False
     depth = torch._C._len_torch_function_stack()
     return any(torch._C._get_function_stack_at(place) is mode for place in range(depth))
+
+
+def handled_by(mode: Interception, handler: Handler) -> bool:
+    """Whether calls go to this handler now."""
+    return getattr(mode.__torch_function__, "__func__", None) is handler
 
 
 @contextmanager
@@ -60,7 +64,7 @@ def watching() -> Handler:
         kwargs = kwargs or {}
         if _proxies() or _fake_mode() is not outside:
             return func(*args, **kwargs)
-        if isinstance(func, HigherOrderOperator):
+        if is_entered(func):
             return mode.inside(mode, func, args, kwargs)
         op = resolve(func)
         out = func(*args, **kwargs)

@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from calprof.ops.registry import resolve
+from calprof.ops.registry import Op, resolve
 from calprof.recording.interception import Interception
 from calprof.recording.patching import patched
 from calprof.recording.regions import listening, muted
 from calprof.recording.signature import spell
 
 
+def resolved(func: Any) -> Sequence[Op]:
+    """Returns the op that an ATen op is, by its name; none if it is free."""
+    op = resolve(func)
+    return () if op is None else (op,)
+
+
 class Dispatched(TorchDispatchMode):
     """Notes ATen ops among the events of a recording.
 
-    They resolve to the catalogue's entries by name. What is composite above the dispatcher arrives in its parts,
-    such as `linear` as `t` and `addmm`.
+    What is composite above the dispatcher arrives in its parts, such as `linear` as `t` and `addmm`.
+
+    Args:
+        mode: The recording's function mode.
+        ops_of: Returns the entries of the catalogue that an ATen op stands for.
     """
 
-    def __init__(self, mode: Interception) -> None:
+    def __init__(self, mode: Interception, ops_of: Callable[[Any], Sequence[Op]] = resolved) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._events, self._grads = mode.tally.events, mode.grads
+        self._events, self._grads, self._ops_of = mode.tally.events, mode.grads, ops_of
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs an op and notes it."""
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
-        op = resolve(func)
-        if op is not None:
+        for op in self._ops_of(func):
             # Below autograd a result does not know yet that it will require a gradient.
             needs = self._grads and torch.is_grad_enabled() and _any_requires_grad((args, kwargs))
             key = spell(op, args, kwargs, out, self._grads, needs)

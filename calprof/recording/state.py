@@ -11,7 +11,6 @@ import torch
 from calprof.randomness import kept_random
 from calprof.recording.walking import Walk, walk
 
-
 _READERS = frozenset({torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNorm3d, torch.nn.SyncBatchNorm})
 """Modules that only read their buffers in eval mode; those of a convolutional model are many."""
 

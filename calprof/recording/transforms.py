@@ -1,16 +1,23 @@
-"""`torch.func.vmap`, which hides a batch dimension from the shapes of every call inside."""
+"""`torch.func`: `vmap`, which hides a batch dimension from the shapes, and forward-mode differentiation.
+
+The tangents of forward mode are computed below the function level, beside what they are tangents of; there a dispatch
+mode notes both.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from torch._functorch import vmap as functorch_vmap
+from torch.autograd import forward_ad
 
-from calprof.recording.interception import Interception
+from calprof.ops.backward import ops_of
+from calprof.recording.interception import Interception, is_entered
 from calprof.recording.patching import patched
-from calprof.recording.regions import handling, listening, watching
+from calprof.recording.regions import handled_by, handling, listening, watching
+from calprof.recording.script import Dispatched
 
 
 @contextmanager
@@ -25,7 +32,7 @@ def batched(mode: Interception) -> Iterator[None]:
     @contextmanager
     def nesting(batch_size: Any, randomness: Any) -> Iterator[Any]:
         with original(batch_size, randomness) as level, ExitStack() as stack:
-            if listening(mode):
+            if listening(mode) and not handled_by(mode, _note_kernels):
                 stack.enter_context(handling(mode, watching()))
                 outer = mode.levels.get(level)
                 mode.levels[level] = int(batch_size)
@@ -41,3 +48,38 @@ def _close(mode: Interception, level: int, outer: int | None) -> None:
         del mode.levels[level]
     else:
         mode.levels[level] = outer
+
+
+@contextmanager
+def dual(mode: Interception) -> Iterator[None]:
+    """Counts what runs while dual numbers are in use, tangents included, by the dispatcher's ops.
+
+    Every way into forward mode (`torch.func.jvp`, `jacfwd`, `hessian`, `dual_level`) passes through two functions of
+    PyTorch's, which are patched meanwhile.
+    """
+    enter: Callable[[], int] = forward_ad.enter_dual_level
+    leave: Callable[..., None] = forward_ad.exit_dual_level
+    opened: list[ExitStack] = []
+
+    def entered() -> int:
+        level = enter()
+        stack = ExitStack()
+        if listening(mode):
+            stack.enter_context(handling(mode, _note_kernels))
+        opened.append(stack)
+        return level
+
+    def left(*, level: int | None = None) -> None:
+        if opened:
+            opened.pop().close()
+        leave(level=level)
+
+    with patched(forward_ad, "enter_dual_level", entered), patched(forward_ad, "exit_dual_level", left):
+        yield
+
+
+def _note_kernels(mode: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    if is_entered(func):
+        return mode.inside(mode, func, args, kwargs or {})
+    with Dispatched(mode, ops_of):
+        return func(*args, **(kwargs or {}))
