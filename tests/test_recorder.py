@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+import torch._dynamo
 import torch.nn.functional as F
 from scopes import dispatcher_macs_by_module
 from support import record
@@ -166,7 +168,31 @@ def test_threads_do_not_see_each_other():
     assert own(results[20]) == {"up": 20 * 210, "down": 20 * 210}
 
 
+def test_work_in_another_thread_is_told():
+    class Pooled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.block = Block()
+
+        def forward(self, x):
+            with ThreadPoolExecutor(1) as pool:
+                return pool.submit(self.block, x).result()
+
+    prof = calprof.profile(Pooled(), (2, 3, 5))
+    assert prof.macs == 0
+    (note,) = prof.recording.notes
+    assert "another thread, where nothing is counted: Block, Linear" in note
+
+
+def test_an_exported_program_keeps_its_mode():
+    block, x = Block().eval(), R(2, 3, 5)
+    exported = torch.export.export(block, (x,)).module()
+    assert calprof.profile(exported, args=(x,)).macs == BLOCK
+    assert calprof.profile(torch.jit.freeze(torch.jit.script(block)), args=(x,)).macs == BLOCK
+
+
 def test_recordings_of_two_threads_may_overlap_and_leave_nothing():
+    stance = torch._dynamo.eval_frame._stance
     exchanged = [torch._C.ScriptFunction.__call__, torch._functorch.vmap.vmap_increment_nesting, torch.compile]
     first, second, ended = (threading.Event() for _ in range(3))
 
@@ -186,6 +212,7 @@ def test_recordings_of_two_threads_may_overlap_and_leave_nothing():
     assert exchanged == [
         torch._C.ScriptFunction.__call__, torch._functorch.vmap.vmap_increment_nesting, torch.compile,
     ]  # fmt: skip
+    assert torch._dynamo.eval_frame._stance == stance
 
 
 def test_an_exception_passes_unchanged_and_leaves_nothing():

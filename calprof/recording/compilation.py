@@ -5,11 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from threading import RLock
 from typing import Any
 
 import torch
 
 from calprof.recording.patching import patched
+
+_LOCK = RLock()
+_OPEN: list[None] = []
+"""One entry for each block that has the compiler switched off: the switch is the process's, not a thread's."""
+_SWITCH = ExitStack()
 
 
 @contextmanager
@@ -35,7 +41,23 @@ def eager() -> Iterator[None]:
         yield
 
 
-def _off() -> AbstractContextManager[Any]:
+@contextmanager
+def _off() -> Iterator[None]:
+    """Switches the compiler off until the last of the blocks that overlap, in whatever threads, has ended."""
+    with _LOCK:
+        if not _OPEN:
+            _SWITCH.enter_context(_switched_off())
+        _OPEN.append(None)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _OPEN.pop()
+            if not _OPEN:
+                _SWITCH.close()
+
+
+def _switched_off() -> AbstractContextManager[Any]:
     stance: Callable[..., AbstractContextManager[Any]] | None = getattr(torch.compiler, "set_stance", None)
     return stance("force_eager") if stance is not None else _disabled()
 

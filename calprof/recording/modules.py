@@ -52,6 +52,8 @@ class Tally:
         self.traces: list[tuple[Noted, int, tuple[Any, ...]]] = []
         """With gradients noted, of each call: autograd's sequence number when it began, and the autograd nodes of its
         result."""
+        self.elsewhere: dict[int, torch.nn.Module] = {}
+        """Modules that began in another thread, where nothing is seen, by identity."""
         self._known = Paths(found)
         self._paths = [""]
         self._scope = 0
@@ -174,11 +176,13 @@ def follow(tally: Tally) -> Callable[[], None]:
         A function that removes them.
     """
     owner, events = get_ident(), tally.events
-    append = events.append
+    append, elsewhere = events.append, tally.elsewhere
 
     def enter(module: torch.nn.Module, inputs: Any) -> None:
         if get_ident() == owner:
             append(module)
+        else:
+            elsewhere[id(module)] = module
 
     def leave(module: torch.nn.Module, inputs: Any, output: Any) -> None:
         if get_ident() == owner:

@@ -115,6 +115,7 @@ class Recorder:
     def recording(self) -> Recording:
         """Returns what has been recorded so far."""
         paths = tuple(self._tally.paths())
+        self._tell_threads()
         counted: list[Counted] = []
         uncounted = dict(self._uncounted)
         for op, found, places in self._priced():
@@ -143,6 +144,17 @@ class Recorder:
                 places = {scope: count for scope, count in places.items() if not left_out[scope]}
             if places:
                 yield key[0], evaluate(key, self.grads), places
+
+    def _tell_threads(self) -> None:
+        """Notes the model's modules that ran in another thread, as `DataParallel` runs its copies of them."""
+        if not self._tally.elsewhere:
+            return
+        mine = {id(module) for _, module in self._modules()}
+        elsewhere = self._tally.elsewhere.items()
+        missed = [each for number, each in elsewhere if number in mine or getattr(each, "_is_replica", False)]
+        if missed:
+            kinds = ", ".join(sorted({type(each).__name__ for each in missed}))
+            self._notes[f"modules of the model ran in another thread, where nothing is counted: {kinds}"] = None
 
     def _settle(self) -> None:
         """Counts what has piled up; where too many calls are distinct, keeps their totals per module and op alone.

@@ -28,17 +28,25 @@ def undisturbed(model: torch.nn.Module, train: bool = False, found: Walk = ()) -
         found: Its modules, where they have been walked already.
     """
     modules = [module for _, module in found or walk(model)]
-    modes = [module.training for module in modules]
+    # A frozen script has no mode any more.
+    modes = [getattr(module, "training", train) for module in modules]
     with same_random_state():
         try:
             if modes.count(train) < len(modes):
-                model.train(train)
+                _set_mode(model, train)
             with _same_buffers(modules):
                 yield
         finally:
             for module, training in zip(modules, modes, strict=True):
-                if module.training != training:
+                if getattr(module, "training", training) != training:
                     module.training = training
+
+
+def _set_mode(model: torch.nn.Module, train: bool) -> None:
+    try:
+        model.train(train)
+    except NotImplementedError:
+        return  # an exported program runs in the mode it was exported in
 
 
 @contextmanager
