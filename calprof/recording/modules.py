@@ -24,7 +24,7 @@ Key = tuple[Any, ...]
 Event = Any
 """A key: it was called. A `Noted`: likewise. A module: it began. An `int`: the module of this identity ended.
 `None`: recording stopped, whatever was running."""
-HELD = 10_000
+HELD = 4096
 """Events held before they are replayed, so that memory stays bounded: a few MB."""
 
 

@@ -26,8 +26,8 @@ from calprof.recording.transforms import batched, dual
 from calprof.recording.walking import Walk, walk
 from calprof.work import NOTHING, Cost
 
-_DISTINCT_LIMIT = 20_000
-"""Distinct calls held before they are priced and merged per module and op: about 20 MB."""
+_DISTINCT_LIMIT = 10_000
+"""Distinct calls held before they are priced and merged per module and op: about 15 MB."""
 
 IgnoreRule = type | str
 
