@@ -79,7 +79,7 @@ def reduced(config: Any) -> dict[str, Any]:
     return settings
 
 
-def refused_by_itself(entry: Entry, variant: str, detail: str, largest: int = 6_000_000_000) -> str:
+def refused_by_itself(entry: Entry, variant: str, detail: str, largest: int = 4_000_000_000) -> str:
     """Returns why the model's own forward refuses the same input with real weights; empty if it does not.
 
     A model of more than `largest` parameters is tried at reduced depth, and then it is its own refusal only if

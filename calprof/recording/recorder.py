@@ -19,6 +19,7 @@ from calprof.recording.inventory import inventory
 from calprof.recording.later import Later
 from calprof.recording.modules import Tally, follow
 from calprof.recording.opaque import opaque
+from calprof.recording.patching import exchanged
 from calprof.recording.reach import ancestors, custom_functions, differentiable, loss_of, mark_unreached
 from calprof.recording.recording import Call, Calls, Counted, ModuleRecord, Recording, Uncounted
 from calprof.recording.script import scripted
@@ -74,8 +75,8 @@ class Recorder:
             stack.enter_context(eager())
             stack.callback(follow(self._tally))
             mode = Interception(self._tally, self.grads, self._settle, run, self._notes)
-            for below in (batched(mode), dual(mode), scripted(mode), opaque(mode, self.model, self._notes)):
-                stack.enter_context(below)
+            stack.enter_context(exchanged([*batched(mode), *dual(mode), *scripted(mode)]))
+            stack.enter_context(opaque(mode, self.model, self._notes))
             stack.enter_context(mode)
             self._open = stack.pop_all()
         self._started = perf_counter()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from calprof.ops.registry import Op, resolve
 from calprof.recording.interception import Interception
-from calprof.recording.patching import patched
+from calprof.recording.patching import Change
 from calprof.recording.regions import listening, muted
 from calprof.recording.signature import spell
 
@@ -58,18 +57,14 @@ def _any_requires_grad(value: Any) -> bool:
     return any(_any_requires_grad(item) for item in value)
 
 
-@contextmanager
-def scripted(mode: Interception) -> Iterator[None]:
-    """Records the inside of every scripted or traced function and module that is called meanwhile.
+def scripted(mode: Interception) -> list[Change]:
+    """Returns what is exchanged to record the inside of scripted and traced functions and modules.
 
     Module hooks do not fire inside TorchScript: the work belongs to the module that was called from Python. The
     interpreter runs the graph as it is, without its profiling runs and without fusing ops.
     """
-    with (
-        patched(torch._C.ScriptFunction, "__call__", _recorded(mode, torch._C.ScriptFunction.__call__)),
-        patched(torch._C.ScriptMethod, "__call__", _recorded(mode, torch._C.ScriptMethod.__call__)),
-    ):
-        yield
+    kinds = (torch._C.ScriptFunction, torch._C.ScriptMethod)
+    return [(kind, "__call__", _recorded(mode, kind.__call__)) for kind in kinds]
 
 
 def _recorded(mode: Interception, original: Callable[..., Any]) -> Callable[..., Any]:

@@ -15,17 +15,16 @@ from torch.autograd import forward_ad
 
 from calprof.ops.backward import ops_of
 from calprof.recording.interception import Interception, is_entered
-from calprof.recording.patching import patched
+from calprof.recording.patching import Change
 from calprof.recording.regions import handled_by, handling, listening, watching
 from calprof.recording.script import Dispatched
 
 
-@contextmanager
-def batched(mode: Interception) -> Iterator[None]:
-    """Counts each call inside a `vmap` as often as the batches its arguments belong to are large.
+def batched(mode: Interception) -> list[Change]:
+    """Returns what is exchanged to multiply each call inside a `vmap` by the batches its arguments belong to.
 
     Every entry to `vmap` (`torch.vmap`, `torch.func.jacrev`, chunked or nested) opens its level through one
-    function of PyTorch's, which is patched meanwhile.
+    function of PyTorch's, which is exchanged meanwhile.
     """
     original = functorch_vmap.vmap_increment_nesting
 
@@ -39,8 +38,7 @@ def batched(mode: Interception) -> Iterator[None]:
                 stack.callback(_close, mode, level, outer)
             yield level
 
-    with patched(functorch_vmap, "vmap_increment_nesting", nesting):
-        yield
+    return [(functorch_vmap, "vmap_increment_nesting", nesting)]
 
 
 def _close(mode: Interception, level: int, outer: int | None) -> None:
@@ -50,12 +48,11 @@ def _close(mode: Interception, level: int, outer: int | None) -> None:
         mode.levels[level] = outer
 
 
-@contextmanager
-def dual(mode: Interception) -> Iterator[None]:
-    """Counts what runs while dual numbers are in use, tangents included, by the dispatcher's ops.
+def dual(mode: Interception) -> list[Change]:
+    """Returns what is exchanged to count by the dispatcher's ops, tangents included, while dual numbers are in use.
 
     Every way into forward mode (`torch.func.jvp`, `jacfwd`, `hessian`, `dual_level`) passes through two functions of
-    PyTorch's, which are patched meanwhile.
+    PyTorch's, which are exchanged meanwhile.
     """
     enter: Callable[[], int] = forward_ad.enter_dual_level
     leave: Callable[..., None] = forward_ad.exit_dual_level
@@ -74,8 +71,7 @@ def dual(mode: Interception) -> Iterator[None]:
             opened.pop().close()
         leave(level=level)
 
-    with patched(forward_ad, "enter_dual_level", entered), patched(forward_ad, "exit_dual_level", left):
-        yield
+    return [(forward_ad, "enter_dual_level", entered), (forward_ad, "exit_dual_level", left)]
 
 
 def _note_kernels(mode: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
