@@ -249,6 +249,25 @@ def attention_in_eval() -> Built:
     return Attends(), (torch.randn(3, 17, 48),)
 
 
+class Force(nn.Module):
+    """A force field: minus the gradient of an energy with respect to positions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.energy = nn.Sequential(nn.Linear(3, 32), nn.Tanh(), nn.Linear(32, 1))
+
+    def forward(self, positions: Tensor) -> Tensor:
+        """Runs the energy and differentiates it."""
+        with torch.enable_grad():
+            positions = positions.detach().requires_grad_()
+            return -torch.autograd.grad(self.energy(positions).sum(), positions)[0]
+
+
+def jacobians(x: Tensor, weight: Tensor) -> Any:
+    """The Jacobian of a layer at every row."""
+    return torch.func.vmap(torch.func.jacrev(lambda row: torch.nn.functional.linear(row, weight).tanh()))(x)
+
+
 def grouped_query(x: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Causal attention of six query heads to two key heads."""
     return F.scaled_dot_product_attention(x, key, value, is_causal=True, enable_gqa=True)
@@ -340,5 +359,10 @@ CASES = (
     Case("causal attention, GQA", call(grouped_query, (2, 6, 13, 8), (2, 2, 13, 8), (2, 2, 13, 8))),
     Case("a layer below two parents", two_parents),
     Case("a function stored earlier", lambda: (Aliased(), (torch.randn(2, 16, 64),))),
+    Case(
+        "a force field, minus the gradient of an energy", lambda: (Force(), (torch.randn(64, 3),)),
+        2 * 64 * (3 * 32 + 32), "forward and the gradient of the positions: each product twice",
+    ),
+    Case("Jacobians of torch.func", call(jacobians, (11, 5), (7, 5))),
     Case("nn.EmbeddingBag and a head", lambda: (Pooled(), (torch.randint(101, (4, 9)),))),
 )  # fmt: skip
