@@ -90,10 +90,15 @@ def describe(value: Any, grads: bool) -> Any:
 def append(key: list[Any], value: Any, grads: bool) -> None:
     """Appends one argument to a key."""
     kind = type(value)
-    if kind in PLAIN or (kind is tuple and PLAIN.issuperset(map(type, value))):
+    if (kind is _PARAMETER or kind is _TENSOR) and value.layout is _STRIDED:
+        key.append(value.shape)
+        key.append(value.dtype)
+        if grads:
+            key.append(value.requires_grad)
+    elif kind in PLAIN or (kind is tuple and PLAIN.issuperset(map(type, value))):
         key.append(value)
     elif isinstance(value, torch.Tensor):
-        if value.layout is torch.strided:
+        if value.layout is _STRIDED:
             shape = value.shape
             hash(shape)  # symbolic sizes have none
             key.append(shape)
@@ -142,7 +147,10 @@ def key_of(op: Any, args: Any, kwargs: Any, out: Any, grads: bool) -> tuple[Any,
             key.append(KEYWORDS)
             key.append(tuple(kwargs))
             for value in kwargs.values():
-                append(key, value, grads)
+                if type(value) in PLAIN:
+                    key.append(value)
+                else:
+                    append(key, value, grads)
         key.append(RESULT)
         if type(out) is _TENSOR and out.layout is _STRIDED:
             key.append(out.shape)
