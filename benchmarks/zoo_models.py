@@ -79,12 +79,15 @@ def reduced(config: Any) -> dict[str, Any]:
     return settings
 
 
-def refused_by_itself(entry: Entry, variant: str, detail: str, largest: int = 4_000_000_000) -> str:
+def refused_by_itself(entry: Entry, variant: str, detail: str, largest: int = 6_000_000_000) -> str:
     """Returns why the model's own forward refuses the same input with real weights; empty if it does not.
 
     A model of more than `largest` parameters is tried at reduced depth, and then it is its own refusal only if
-    that fails with the same words. Weights are of two bytes each, so that the largest fit.
+    that fails with the same words. Weights are of two bytes each, so that the largest fit, and not initialised, which
+    takes minutes.
     """
+    from transformers.initialization import no_init_weights
+
     for options in (None, reduced) if variant == "default" else (reduced,):
         try:
             blueprint = entry.blueprint(options)
@@ -101,7 +104,8 @@ def refused_by_itself(entry: Entry, variant: str, detail: str, largest: int = 4_
         before = torch.get_default_dtype()
         try:
             torch.set_default_dtype(torch.bfloat16)
-            model = blueprint.construct().eval()
+            with no_init_weights():
+                model = blueprint.construct().eval()
             inputs = blueprint.inputs(model)
             with torch.no_grad():
                 model(*inputs.args, **inputs.kwargs)
