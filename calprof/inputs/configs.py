@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
 
 from calprof.inputs.arguments import Inputs, phrase
 from calprof.inputs.arranged import arranged
@@ -25,6 +27,7 @@ from calprof.inputs.traits import (
     codes_a_step,
     config_vocabulary,
     forward_parameters,
+    is_table,
     main_input,
     placement,
     positions,
@@ -83,9 +86,9 @@ def from_config(
         if isinstance(books, int):
             shape = (request.batch * books, length)  # a sequence of codes for each codebook
         named["decoder_input_ids"] = decoder_ids(request.config, shape)
-    named.update(required(request, named))
+    everything = {**named, **required(request, named)}
     _, device = placement(request.model) if isinstance(request.model, nn.Module) else (None, "cpu")
-    kwargs = {name: value.to(device) for name, value in named.items()}
+    kwargs = pytree.tree_map_only(torch.Tensor, lambda value: value.to(device), everything)
     return Inputs((), kwargs, description_of(kwargs))
 
 
@@ -190,8 +193,7 @@ def _has_no_table(request: Request) -> bool:
     """Whether the model gets embedded text from another one, as it has nothing to embed any with but codes."""
     if not isinstance(request.model, nn.Module) or not {"input_ids", "inputs_embeds"} <= {*request.taken}:
         return False
-    tables = [name for name, one in request.model.named_modules() if isinstance(one, nn.Embedding)]
-    return all("codec" in name for name in tables)
+    return all("codec" in name for name, one in request.model.named_modules() if is_table(one))
 
 
 def _rows(request: Request) -> int | None:
@@ -212,7 +214,7 @@ def _queries(request: Request) -> dict[str, torch.Tensor]:
     }
 
 
-def description_of(kwargs: dict[str, torch.Tensor]) -> str:
+def description_of(kwargs: Mapping[str, Any]) -> str:
     """Tokens as tokens, everything else by dtype and shape."""
     tokens = {name: value for name, value in kwargs.items() if name in TEXT}
     parts = [f"{name} {phrase(value)}" for name, value in kwargs.items() if name not in TEXT]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 
@@ -101,6 +103,14 @@ def mel_spectrogram(request: Request) -> torch.Tensor:
 def picture(request: Request) -> torch.Tensor:
     """(batch, channels, height, width) values."""
     return noise((request.batch, channels(request), *size(request)), request.dtype)
+
+
+def pyramid(request: Request) -> list[torch.Tensor]:
+    """(batch, width, height, width) features of each level, the finest first; the coarsest has a cell for a token."""
+    wide = request.whole("hidden_size", default=1)
+    side = max(math.isqrt(length(request)), 1)
+    sides = [side * 2**level for level in reversed(range(request.whole("num_upsampling_stages", default=1)))]
+    return [noise((request.batch, wide, side, side), request.dtype) for side in sides]
 
 
 def layered(request: Request) -> torch.Tensor:

@@ -133,10 +133,7 @@ def _tokenized(model: nn.Module, features: Any, given: Mapping[str, torch.Tensor
 def _reckoned(model: nn.Module, given: Mapping[str, torch.Tensor]) -> int | None:
     """How many rows the encoder says it makes of so many frames, where it reads the text beside them."""
     frames = next((value.sum(-1) for name, value in given.items() if name.endswith("_mask")), None)
-    reckon = next(
-        (getattr(one, LENGTHS) for one in model.modules() if hasattr(one, LENGTHS)),
-        None,
-    )
+    reckon = next((getattr(one, LENGTHS) for one in model.modules() if hasattr(one, LENGTHS)), None)
     if frames is None or reckon is None:
         return None
     lengths = reckon(frames)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 
@@ -18,9 +19,9 @@ REGIONS = 36
 CLASSES = 3
 
 
-def required(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def required(request: Request, named: Mapping[str, torch.Tensor]) -> dict[str, Any]:
     """The arguments without a default that nothing in `named` stands for, and those that go with them."""
-    made: dict[str, torch.Tensor] = {}
+    made: dict[str, Any] = {}
     for name, parameter in request.taken.items():
         needless = parameter.default is not inspect.Parameter.empty and not _expected(request, name)
         if name in named or (needless and (name != request.main or named)):
@@ -80,7 +81,7 @@ EXPECTED = ("visual_feats", "visual_pos", "image")
 # The same for models whose configuration has the field.
 STATED = {"encoder_hidden_states": "cross_hidden_size"}
 
-Builder = Callable[[Request], torch.Tensor]
+Builder = Callable[[Request], torch.Tensor | list[torch.Tensor]]
 BUILDERS: dict[str, Builder] = {
     "inputs": parts.tokens, "latents": parts.latents, "prompt_pixel_values": parts.picture,
     "prompt_masks": parts.picture, "image": parts.picture, "context_hidden_states": parts.context,
@@ -88,7 +89,7 @@ BUILDERS: dict[str, Builder] = {
     "classes_input_ids": class_tokens, "classes_attention_mask": class_mask, "classes_structure": class_counts,
     "input_features": parts.spectrum, "spectrogram": parts.spectrogram, "mel_spectrogram": parts.mel_spectrogram,
     "hidden_states": parts.states, "image_features": parts.layered, "pooled_patches_idx": parts.pooled,
-    "audio_input_ids": parts.codes, "encoder_hidden_states": parts.encoded,
+    "audio_input_ids": parts.codes, "backbone_features": parts.pyramid, "encoder_hidden_states": parts.encoded,
 }  # fmt: skip
 ENDINGS: tuple[tuple[str, Builder], ...] = (
     ("_input_ids", parts.tokens), ("_embeds", parts.embeddings), ("hidden_states", parts.embeddings),

@@ -97,6 +97,12 @@ def first_embedding(model: nn.Module) -> nn.Module | None:
     return module if isinstance(module, (nn.Embedding, nn.EmbeddingBag)) else None
 
 
+def is_table(module: nn.Module) -> bool:
+    """Whether a module embeds by rows of its own: PyTorch's embedding, or one of that name with a weight."""
+    named = "Embedding" in type(module).__name__ and isinstance(getattr(module, "weight", None), torch.Tensor)
+    return named or isinstance(module, nn.Embedding)
+
+
 def config_of(model: Any) -> Any:
     """The configuration of a Hugging Face model; `None` for other models."""
     return unwrapped(model).config if is_hugging_face(model) else None

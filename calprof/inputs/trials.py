@@ -16,7 +16,7 @@ from torch._subclasses.fake_tensor import (
     FakeTensorMode,
 )
 
-REFUSALS = (RuntimeError, ValueError, IndexError, TypeError)
+REFUSALS = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, AssertionError)
 UNDECIDED = (DataDependentOutputException, DynamicOutputShapeException)
 
 
