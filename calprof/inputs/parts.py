@@ -52,8 +52,9 @@ def states(request: Request) -> torch.Tensor:
         return picture(request)
     if isinstance(first, nn.Conv1d) and first.in_channels == request.whole("audio_channels", "channels"):
         return noise((request.batch, first.in_channels, samples(request)), request.dtype)
-    vectors = embeddings(request)
-    return vectors.repeat(int(request.whole("num_windows", default=1)), 1, 1)
+    # Where both are stated, `num_windows` counts all windows, else those along each side.
+    side = int(request.whole("num_windows_side", "num_windows", default=1))
+    return embeddings(request).repeat(side**2, 1, 1)
 
 
 def encoded(request: Request) -> torch.Tensor:

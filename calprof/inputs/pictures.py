@@ -25,11 +25,11 @@ def size(request: Request) -> tuple[int, int]:
     """Height and width: the caller's, the configuration's, or 224."""
     if request.image_size:
         return request.image_size
-    stated = request.vision("image_size", "img_size", "input_image_size", "max_img_size") or _decoded(request)
+    stated = request.vision("image_size", "img_size", "input_image_size", "max_img_size")
     # The arguments of a timm model inside.
     arguments = request.vision("model_args")
     inner = arguments.get("img_size") if isinstance(arguments, Mapping) else None
-    high, wide = pair(inner or _only(request) or stated, DEFAULT_SIZE)
+    high, wide = pair(inner or stated or _only(request) or _decoded(request), DEFAULT_SIZE)
     patch, scale = request.vision("patch_size"), request.whole(*JOINED)
     windows = request.vision("num_windows")
     scale = scale if isinstance(scale, int) else windows
