@@ -8,9 +8,12 @@ a thousand tokens with every special token inside it, experts to sixteen. Parts 
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from tiny_settings import ARGUMENTS, SETTINGS
 
 FACTORS = (8, 4, 2, 1)
 JOINED = ("downsample_factor", "scale_factor", "pixel_shuffle_factor")
@@ -30,7 +33,7 @@ _WIDTH = re.compile(
 _WIDTH_KEPT = re.compile(
     r"^(num_channels|in_channels|in_chans|image_channels|audio_channels|num_input_channels|"
     r"num_image_channels|out_channels|input_channels|num_codebooks|state_dim|act_dim|input_dim|vocab_size|"
-    r"feature_extraction_channels|target_dim|base_channels|subsampling_conv_channels)$|ratio|multiplier|factor|time_embed_dim|_token_dim"
+    r"feature_extraction_channels|target_dim|base_channels|pos_emb_width|feature_projection_input_dim|subsampling_conv_channels)$|ratio|multiplier|factor|time_embed_dim|_token_dim"
 )
 _EXPERTS = re.compile(r"^(num_experts|num_local_experts|n_routed_experts|moe_num_experts|num_routed_experts|"
                       r"expert_num|n_experts|num_moe_experts)$")  # fmt: skip
@@ -68,7 +71,7 @@ def candidates(config_class: type[Any]) -> Iterator[tuple[str, Any]]:
     Raises:
         Exception: What the class raises when it is built with its own defaults.
     """
-    default = config_class()
+    default = config_class(**ARGUMENTS.get(config_class.model_type, {}))
     for factor in FACTORS:
         for sections in (False, True) if factor == FACTORS[0] else (False,):
             word = f"widths / {factor}" + ", rotary sections" * sections
@@ -110,7 +113,8 @@ def _add_sections(config: Any, part: dict[str, Any]) -> None:
 def shrunk(config: Any, factor: int, ids: Mapping[Any, int]) -> dict[str, Any]:
     """Returns the arguments of a configuration like `config`, but small; special tokens renumbered by `ids`."""
     if vars(config).get("architecture"):
-        return _fields(config)  # a timm model, whose widths are its own
+        # A timm model, whose widths are its own; what it hands on may be stated beside its fields.
+        return _fields(config) | {name: vars(config)[name] for name in ("hidden_size",) if name in vars(config)}
     settings: dict[str, Any] = {}
     fresh, declared, held = _fresh(config), _declared(config), _fields(config)
     for name, value in held.items():
@@ -128,7 +132,8 @@ def shrunk(config: Any, factor: int, ids: Mapping[Any, int]) -> dict[str, Any]:
             if found != value or value != fresh.get(name, value):
                 settings[name] = found
     settings |= _layers(config, held)
-    settings |= _pointers({**held, **settings})
+    settings |= SETTINGS.get(config.model_type, {})
+    settings |= _pointers({**held, **settings}) | _projected({**held, **settings})
     _agree({**held, **settings})
     return settings | _heads({**held, **settings})
 
@@ -158,6 +163,15 @@ def _pointers(held: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _projected(held: Mapping[str, Any]) -> dict[str, Any]:
+    """The widths of a projector that reads squares of patches, after one division of all of them."""
+    shuffle, read = held.get("pixel_shuffle_ratio"), held.get("projector_input_dim")
+    if shuffle is None or read is None:
+        return {}
+    wide = int(held["hidden_size"] / shuffle**2)
+    return {"intermediate_size": wide, "projector_output_dim": read, "vision_output_dim": read}
+
+
 def _agree(held: Mapping[str, Any]) -> None:
     """Makes the parts of a model fit each other where the default ones do not.
 
@@ -168,22 +182,24 @@ def _agree(held: Mapping[str, Any]) -> None:
     heard, projector = held.get("encoder_config"), held.get("projector_config")
     if hasattr(projector, "encoder_hidden_size") and hasattr(heard, "hidden_dim"):
         projector.encoder_hidden_size = heard.hidden_dim
+    sound = held.get("audio_config")
+    if type(getattr(sound, "output_dim", None)) is int and hasattr(text, "hidden_size"):
+        sound.output_dim = text.hidden_size
     if vision is None:
         return
     if type(getattr(vision, "out_hidden_size", None)) is int and hasattr(text, "hidden_size"):
         vision.out_hidden_size = text.hidden_size
     if hasattr(vision, "embed_dim") and hasattr(vision, "spatial_merge_size") and hasattr(text, "hidden_size"):
         vision.hidden_size = text.hidden_size  # of what it hands on; its own width is the other
-    shuffle = getattr(vision, "pixel_shuffle_ratio", None)
-    if shuffle is not None and hasattr(vision, "projector_input_dim"):
-        vision.intermediate_size = int(vision.hidden_size / shuffle**2)
-        vision.projector_output_dim = vision.vision_output_dim = vision.projector_input_dim
     scale = next((held[name] for name in JOINED if held.get(name)), None)
     size, patch = getattr(vision, "image_size", None), getattr(vision, "patch_size", None)
     if type(size) is not int or type(patch) is not int:
         return
     if size > 448 and size % patch == 0:
         vision.image_size = size = 16 * patch
+    queries = held.get("projector_patch_to_query_dict")
+    if queries:
+        vision.image_size = size = math.isqrt(min(queries)) * patch
     if type(scale) is int and size % (scale * patch):
         vision.image_size = max(size // (scale * patch), 1) * scale * patch
 

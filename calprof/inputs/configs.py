@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
+from torch.utils import _pytree as pytree
 
 from calprof.inputs.arguments import Inputs, phrase
+from calprof.inputs.arranged import arranged
 from calprof.inputs.heads import model_class
 from calprof.inputs.images import pixels, videos
+from calprof.inputs.parts import embeddings
 from calprof.inputs.placeholders import has_placeholders, place, placeholders
 from calprof.inputs.request import Request
 from calprof.inputs.required import required
@@ -20,8 +24,10 @@ from calprof.inputs.text import decoder_ids, describe_tokens, random_ids
 from calprof.inputs.traits import (
     check_length,
     class_name,
+    codes_a_step,
     config_vocabulary,
     forward_parameters,
+    is_table,
     main_input,
     placement,
     positions,
@@ -61,10 +67,12 @@ def from_config(
         ValueError: sizes below 1, or more tokens than the model's learned positions.
     """
     request = _request(model_or_config, batch, seq, image_size, seconds, frames)
-    named = _senses(request)
+    named = arranged(request, _senses(request))
     if "qformer_input_ids" in request.taken:
         named.update(_queries(request))
-    if "input_ids" in request.taken and "input_ids" not in named and not _heard_instead(request, named):
+    if _has_no_table(request):
+        named["inputs_embeds"] = embeddings(request)
+    elif "input_ids" in request.taken and "input_ids" not in named and not _heard_instead(request, named):
         named.update(_text(request, named))
     if "decoder_input_ids" in request.taken:
         length = request.seq or _length(request)
@@ -78,9 +86,9 @@ def from_config(
         if isinstance(books, int):
             shape = (request.batch * books, length)  # a sequence of codes for each codebook
         named["decoder_input_ids"] = decoder_ids(request.config, shape)
-    named.update(required(request, named))
+    everything = {**named, **required(request, named)}
     _, device = placement(request.model) if isinstance(request.model, nn.Module) else (None, "cpu")
-    kwargs = {name: value.to(device) for name, value in named.items()}
+    kwargs = pytree.tree_map_only(torch.Tensor, lambda value: value.to(device), everything)
     return Inputs((), kwargs, description_of(kwargs))
 
 
@@ -144,6 +152,7 @@ def _length(request: Request) -> int:
 def _text(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Token ids with the placeholders of what else the model gets, and the masks that go with them."""
     is_model = isinstance(request.model, nn.Module)
+    step: tuple[int, ...] = ()
     rows = _rows(request)
     length = request.seq or _length(request)
     if is_model:
@@ -153,13 +162,15 @@ def _text(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.T
         shape = (request.batch, 2, length)
     if is_model:
         shape = (request.batch * tables_of_codes(request.model), *shape[1:])
+        step = codes_a_step(request.model)
+    shape = (*shape, *step)
     ids, kinds = random_ids(request.config, rows, shape), filled(shape, 0)
     found = placeholders(request, named)
     if found:
         ids, kinds = place(ids, found)
     text = {"input_ids": ids}
     if "attention_mask" in request.taken:
-        text["attention_mask"] = filled(ids.shape, 1)
+        text["attention_mask"] = filled(ids.shape[: len(shape) - len(step)], 1)
     for name in ("mm_token_type_ids", "token_type_ids"):
         if found and name in request.taken:
             text[name] = kinds
@@ -176,6 +187,13 @@ def _heard_instead(request: Request, named: dict[str, torch.Tensor]) -> bool:
     """Whether the encoder of an encoder-decoder model reads sound in the place of tokens."""
     sound = "input_features" in named and not hasattr(request.config, "text_encoder")
     return sound and "decoder_input_ids" in request.taken and not has_placeholders(request.config)
+
+
+def _has_no_table(request: Request) -> bool:
+    """Whether the model gets embedded text from another one, as it has nothing to embed any with but codes."""
+    if not isinstance(request.model, nn.Module) or not {"input_ids", "inputs_embeds"} <= {*request.taken}:
+        return False
+    return all("codec" in name for name, one in request.model.named_modules() if is_table(one))
 
 
 def _rows(request: Request) -> int | None:
@@ -196,7 +214,7 @@ def _queries(request: Request) -> dict[str, torch.Tensor]:
     }
 
 
-def description_of(kwargs: dict[str, torch.Tensor]) -> str:
+def description_of(kwargs: Mapping[str, Any]) -> str:
     """Tokens as tokens, everything else by dtype and shape."""
     tokens = {name: value for name, value in kwargs.items() if name in TEXT}
     parts = [f"{name} {phrase(value)}" for name, value in kwargs.items() if name not in TEXT]

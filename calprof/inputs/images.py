@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from calprof.inputs.heads import matches
-from calprof.inputs.patches import flattened, gridded, numbered, padded, patches, placed, rows, strip
+from calprof.inputs.patches import blocks, flattened, gridded, numbered, padded, patches, placed, rows, strip
 from calprof.inputs.pictures import channels, frames, size
 from calprof.inputs.request import Request, pair
 from calprof.inputs.values import filled, noise
@@ -23,6 +23,8 @@ def pixels(request: Request) -> dict[str, torch.Tensor]:
     shape: tuple[int, ...] = (request.batch, channels(request), height, width)
     if matches(request.config):
         shape = (request.batch, 2, *shape[1:])
+    elif request.vision("temporal_patch_size") and "input_ids" not in request.taken:
+        return blocks(request)
     elif _is_video(request):
         shape = (request.batch, frames(request), *shape[1:])
     return {"pixel_values": noise(shape, request.dtype)}
@@ -68,12 +70,13 @@ def sized(request: Request) -> dict[str, torch.Tensor]:
 def masked(request: Request) -> dict[str, torch.Tensor]:
     """Several images per sample, (batch, images, channels, height, width), and a mask of their pixels."""
     height, width = size(request)
-    # A robot's mask says which of its cameras there are.
-    seen = (request.batch, 1) if "state" in request.taken else (request.batch, 1, height, width)
+    # A robot's mask says which of its cameras there are, that of a document which of its tiles.
+    whole = bool({"state", "tile_fine_mask"} & {*request.taken})
     return {
         "pixel_values": noise((request.batch, 1, channels(request), height, width), request.dtype),
-        "pixel_attention_mask": filled(seen, 1).bool() if "state" in request.taken else filled(seen, 1),
-    }
+        "pixel_attention_mask": filled((request.batch, 1), 1).bool() if whole
+        else filled((request.batch, 1, height, width), 1),
+    }  # fmt: skip
 
 
 def crops(request: Request) -> dict[str, torch.Tensor]:

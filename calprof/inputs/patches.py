@@ -12,7 +12,25 @@ from calprof.inputs.values import filled, noise
 
 def gridded(request: Request) -> dict[str, torch.Tensor]:
     """Images as one long row of flattened patches and a (time, height, width) grid for each."""
+    if request.vision("posemb_grid_size") is not None:
+        return squares(request)
     return patches(request, "pixel_values", "image_grid_thw", 1)
+
+
+def squares(request: Request) -> dict[str, torch.Tensor]:
+    """Images as (tokens, side, side, channels), a square of joined patches for each, and a grid counted in them."""
+    side = int(request.vision("patch_size", default=14)) * int(request.vision("spatial_merge_size", default=1))
+    high, wide = (max(edge // side, 1) for edge in size(request))
+    grid = torch.tensor([[1, high, wide]] * request.batch, dtype=torch.int64, device="cpu")
+    shape = (request.batch * high * wide, side, side, channels(request))
+    return {"pixel_values": noise(shape, request.dtype), "image_grid_thw": grid}
+
+
+def blocks(request: Request) -> dict[str, torch.Tensor]:
+    """Images as (patches, frames of each, patch, patch, channels), each patch read by itself."""
+    deep, patch = (int(request.vision(name, default=1)) for name in ("temporal_patch_size", "patch_size"))
+    high, wide = (max(side // patch, 1) for side in size(request))
+    return {"pixel_values": noise((request.batch * high * wide, deep, patch, patch, channels(request)), request.dtype)}
 
 
 def patches(request: Request, name: str, grid_name: str, count: int) -> dict[str, torch.Tensor]:
@@ -33,6 +51,9 @@ def patches(request: Request, name: str, grid_name: str, count: int) -> dict[str
     values = noise(shape, request.dtype)
     grid = torch.tensor([[time, high, wide]] * request.batch, dtype=torch.int64, device="cpu")
     named = {name: values, grid_name: grid}
+    if "images_per_sample" in request.taken:
+        # The grid of the image to make follows that of each image given.
+        named |= {grid_name: grid.repeat_interleave(2, 0), "images_per_sample": filled((request.batch,), 2)}
     merges = grid_name.replace("grid_thw", "merge_sizes")
     if merges in request.taken:
         named[merges] = filled((request.batch,), merge)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
 
 from calprof.inputs.request import Request, pair
 
@@ -26,7 +29,7 @@ def size(request: Request) -> tuple[int, int]:
     # The arguments of a timm model inside.
     arguments = request.vision("model_args")
     inner = arguments.get("img_size") if isinstance(arguments, Mapping) else None
-    high, wide = pair(inner or stated, DEFAULT_SIZE)
+    high, wide = pair(inner or stated or _only(request) or _decoded(request), DEFAULT_SIZE)
     patch, scale = request.vision("patch_size"), request.whole(*JOINED)
     windows = request.vision("num_windows")
     scale = scale if isinstance(scale, int) else windows
@@ -41,6 +44,18 @@ def size(request: Request) -> tuple[int, int]:
         least = math.ceil(patch / min(ratios))
         high, wide = max(high, least), max(wide, least)
     return high, wide
+
+
+def _only(request: Request) -> Any:
+    """The one size that a timm model inside accepts, as it refuses any other."""
+    modules = request.model.modules() if isinstance(request.model, nn.Module) else ()
+    return next((one.img_size for one in modules if getattr(one, "strict_img_size", False)), None)
+
+
+def _decoded(request: Request) -> int | None:
+    """The side of an image that a codec makes of a fixed grid, doubled at every level but one."""
+    grid, levels = request.vision("num_patches"), request.vision("channel_multiplier")
+    return grid * 2 ** (len(levels) - 1) if isinstance(grid, int) and isinstance(levels, (list, tuple)) else None
 
 
 def frames(request: Request) -> int:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import (
-    DataDependentOutputException,
-    DynamicOutputShapeException,
-    FakeTensor,
-    FakeTensorMode,
-)
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from calprof.inputs.request import Request, lookup
 from calprof.inputs.text import first_id
 from calprof.inputs.traits import unwrapped
+from calprof.inputs.trials import UNDECIDED, evaluating, fake_mode_of
 
 
 @dataclass(frozen=True)
@@ -57,6 +52,8 @@ MODALITIES = (
     ),
 )
 
+LENGTHS = "_get_feat_extract_output_lengths"
+
 
 def has_placeholders(config: Any) -> bool:
     """Whether a text points to its images or sounds by tokens, so that it may as well have none."""
@@ -79,7 +76,7 @@ def placeholders(request: Request, named: Mapping[str, torch.Tensor]) -> list[tu
         if count is None:
             count = request.whole(*modality.lengths)
         if count is None and method_of(request.model, modality.method) is None and modality.kind == 3:
-            count = 1  # the forward itself makes room for each sound
+            count = _coded(request, named)
         if count:
             found.append((token, int(count), modality.kind))
     return found
@@ -108,18 +105,46 @@ def _asked(request: Request, modality: Modality, named: Mapping[str, torch.Tenso
     taken = inspect.signature(encode).parameters
     given = {name: value for name, value in named.items() if name in taken}
     needed = [one for one in taken.values() if one.default is one.empty and one.kind is not one.VAR_KEYWORD]
-    if any(one.name not in given for one in needed):
+    missing = [one.name for one in needed if one.name not in given]
+    if missing == ["input_ids"]:
+        return _reckoned(request.model, given)
+    if missing:
         return _patches(named)
     mode = fake_mode_of(request.model)
     with evaluating(request.model), torch.no_grad():
         try:
             with mode or FakeTensorMode(allow_non_fake_inputs=True):
-                rows = rows_of(encode(**given))
-        except (DataDependentOutputException, DynamicOutputShapeException, RuntimeError, TypeError):
+                rows = rows_of(_tokenized(request.model, encode(**given), given))
+        except (*UNDECIDED, RuntimeError, TypeError):
             if mode is not None:
                 return None
-            rows = rows_of(encode(**given))
+            rows = rows_of(_tokenized(request.model, encode(**given), given))
     return rows // request.batch if rows else None
+
+
+def _tokenized(model: nn.Module, features: Any, given: Mapping[str, torch.Tensor]) -> Any:
+    """What stands in the text for an image: its features, or the codes that the model makes of them first."""
+    tokenize = method_of(model, "get_image_tokens")
+    if tokenize is None or "hidden_states" not in inspect.signature(tokenize).parameters:
+        return features
+    return tokenize(features.pooler_output, given.get("image_grid_thw"))[:, None]
+
+
+def _reckoned(model: nn.Module, given: Mapping[str, torch.Tensor]) -> int | None:
+    """How many rows the encoder says it makes of so many frames, where it reads the text beside them."""
+    frames = next((value.sum(-1) for name, value in given.items() if name.endswith("_mask")), None)
+    reckon = next((getattr(one, LENGTHS) for one in model.modules() if hasattr(one, LENGTHS)), None)
+    if frames is None or reckon is None:
+        return None
+    lengths = reckon(frames)
+    return int((lengths[-1] if isinstance(lengths, tuple) else lengths)[0])
+
+
+def _coded(request: Request, named: Mapping[str, torch.Tensor]) -> int:
+    """A token for each frame of the sound's codes, or one that the forward itself replaces by all of them."""
+    samples = next((value.shape[-1] for name, value in named.items() if name == "input_values"), 1)
+    step = request.audio("frame_size") if "input_values_cutoffs" in named else None
+    return -(-samples // int(step)) if step else 1
 
 
 def _patches(named: Mapping[str, torch.Tensor]) -> int | None:
@@ -142,23 +167,6 @@ def method_of(model: Any, name: str) -> Any:
         ):
             return method
     return None
-
-
-def fake_mode_of(model: Any) -> FakeTensorMode | None:
-    """The mode that a model without storage was built in."""
-    return next((one.fake_mode for one in model.parameters() if isinstance(one.data, FakeTensor)), None)
-
-
-@contextlib.contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Every module in eval mode inside, each as it was afterwards."""
-    before = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in before:
-            module.training = training
 
 
 def rows_of(features: Any) -> int:

@@ -15,6 +15,8 @@ VISION = (
     "image_config",
     "visual_config",
     "backbone_config",
+    "video_config",
+    "prompt_encoder_config",
     "encoder",
 )
 AUDIO = (
@@ -24,9 +26,14 @@ AUDIO = (
     "encoder_config",
     "sound_config",
     "dac_config",
+    "codec_config",
+    "acoustic_tokenizer_encoder_config",
+    "semantic_model_config",
+    "asr_config",
     "encoder",
 )
-OUTER = ("thinker_config", "vlm_config", "text_config")
+INNER = ("vision_config", "backbone_config", "dac_config")
+OUTER = ("thinker_config", "vlm_config", "text_config", "audio_video_config")
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ def _parts(config: Any, first: tuple[str, ...]) -> Iterator[Any]:
         for name in first:
             part = getattr(outer, name, None)
             if part is not None and not isinstance(part, str):
-                inner = getattr(part, "vision_config", None) or getattr(part, "backbone_config", None)
+                inner = next((one for name in INNER if (one := getattr(part, name, None)) is not None), None)
                 yield from (one for one in (inner, part) if one is not None)
     yield from outers
 

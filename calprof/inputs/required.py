@@ -3,69 +3,41 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 
-from calprof.inputs.pictures import channels, size
+from calprof.inputs import parts
+from calprof.inputs.parts import length
 from calprof.inputs.request import Request
-from calprof.inputs.sound import features
 from calprof.inputs.text import random_ids
 from calprof.inputs.traits import config_vocabulary
 from calprof.inputs.values import filled, noise
 
-DEFAULT_LENGTH = 128
 REGIONS = 36
 CLASSES = 3
 
 
-def required(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def required(request: Request, named: Mapping[str, torch.Tensor]) -> dict[str, Any]:
     """The arguments without a default that nothing in `named` stands for, and those that go with them."""
-    made: dict[str, torch.Tensor] = {}
+    made: dict[str, Any] = {}
     for name, parameter in request.taken.items():
-        needless = parameter.default is not inspect.Parameter.empty and name not in EXPECTED
+        needless = parameter.default is not inspect.Parameter.empty and not _expected(request, name)
         if name in named or (needless and (name != request.main or named)):
             continue
         builder = BUILDERS.get(name) or next((make for end, make in ENDINGS if name.endswith(end)), None)
         if builder is not None:
             made[name] = builder(request)
-    if "query_embeds" in made and "encoder_hidden_states" in request.taken:
-        wide = request.whole("encoder_hidden_size", "hidden_size", default=1)
-        made["encoder_hidden_states"] = noise((request.batch, length(request), wide), request.dtype)
+    for name, other, build in FOLLOWING:
+        if name in {**named, **made} and other in request.taken and other not in named:
+            made[other] = build(request)
     return made
 
 
-def length(request: Request) -> int:
-    """How many tokens a text has: the caller's number, or 128."""
-    return request.seq or DEFAULT_LENGTH
-
-
-def tokens(request: Request) -> torch.Tensor:
-    """(batch, length) token ids."""
-    return random_ids(request.config, config_vocabulary(request.config), (request.batch, length(request)))
-
-
-def embeddings(request: Request) -> torch.Tensor:
-    """(batch, length, width) vectors in place of embedded tokens, or the frames that an encoder of sound projects."""
-    wide = request.whole("input_dim", "hidden_size", "d_model", "embed_dim", default=1)
-    return noise((request.batch, length(request), wide), request.dtype)
-
-
-def latents(request: Request) -> torch.Tensor:
-    """(batch, width, frames) vectors that a decoder of sound starts from."""
-    wide = request.whole("latent_dim", "hidden_size", default=1)
-    return noise((request.batch, wide, length(request)), request.dtype)
-
-
-def picture(request: Request) -> torch.Tensor:
-    """(batch, channels, height, width) values."""
-    return noise((request.batch, channels(request), *size(request)), request.dtype)
-
-
-def context(request: Request) -> torch.Tensor:
-    """(batch, length, width · layers) states of several layers of another model, side by side."""
-    wide = request.whole("hidden_size", default=1) * len(request.whole("target_layer_ids", default=(0,)))
-    return noise((request.batch, length(request), wide), request.dtype)
+def _expected(request: Request, name: str) -> bool:
+    """Whether the argument is needed though it has a default."""
+    return name in EXPECTED or (name in STATED and request.whole(STATED[name]) is not None)
 
 
 def task(request: Request) -> torch.Tensor:
@@ -104,26 +76,28 @@ def class_counts(request: Request) -> torch.Tensor:
     return filled((request.batch,), CLASSES)
 
 
-def spectrum(request: Request) -> torch.Tensor:
-    """The frames of the sound that the model also gets as samples."""
-    return features(request)["input_features"]
-
-
-def mask(request: Request) -> torch.Tensor:
-    """(batch, length) ones."""
-    return filled((request.batch, length(request)), 1)
-
-
 # Arguments that have a default but are refused if they keep it.
 EXPECTED = ("visual_feats", "visual_pos", "image")
+# The same for models whose configuration has the field.
+STATED = {"encoder_hidden_states": "cross_hidden_size"}
 
-Builder = Callable[[Request], torch.Tensor]
+Builder = Callable[[Request], torch.Tensor | list[torch.Tensor]]
 BUILDERS: dict[str, Builder] = {
-    "inputs": tokens, "latents": latents, "prompt_pixel_values": picture, "prompt_masks": picture, "image": picture,
-    "context_hidden_states": context, "task_inputs": task, "state": state, "visual_feats": regions,
-    "visual_pos": boxes, "classes_input_ids": class_tokens, "classes_attention_mask": class_mask,
-    "classes_structure": class_counts, "input_features": spectrum,
+    "inputs": parts.tokens, "latents": parts.latents, "prompt_pixel_values": parts.picture,
+    "prompt_masks": parts.picture, "image": parts.picture, "context_hidden_states": parts.context,
+    "task_inputs": task, "state": state, "visual_feats": regions, "visual_pos": boxes,
+    "classes_input_ids": class_tokens, "classes_attention_mask": class_mask, "classes_structure": class_counts,
+    "input_features": parts.spectrum, "spectrogram": parts.spectrogram, "mel_spectrogram": parts.mel_spectrogram,
+    "hidden_states": parts.states, "image_features": parts.layered, "pooled_patches_idx": parts.pooled,
+    "audio_input_ids": parts.codes, "backbone_features": parts.pyramid, "encoder_hidden_states": parts.encoded,
 }  # fmt: skip
 ENDINGS: tuple[tuple[str, Builder], ...] = (
-    ("_input_ids", tokens), ("_embeds", embeddings), ("hidden_states", embeddings), ("_mask", mask),
+    ("_input_ids", parts.tokens), ("_embeds", parts.embeddings), ("hidden_states", parts.embeddings),
+    ("_features", parts.embeddings), ("_pos_encoding", parts.embeddings), ("_queries", parts.embeddings),
+    ("_mask", parts.mask),
 )  # fmt: skip
+# With the first argument goes the second, though it has a default.
+FOLLOWING: tuple[tuple[str, str, Builder], ...] = (
+    ("query_embeds", "encoder_hidden_states", parts.encoded),
+    ("inputs_embeds", "patch_embeds", parts.patched),
+)

@@ -25,7 +25,9 @@ def samples(request: Request) -> int:
     """How many samples the waveform has, at the configuration's sampling rate or at 16 kHz."""
     rate = request.audio("sampling_rate", "sample_rate", default=DEFAULT_RATE)
     count = max(int((request.seconds or DEFAULT_SECONDS) * rate), 1)
-    step = int(request.audio("samples_per_token", default=1))
+    # A mask of samples is read at every hop of the codec, so there are whole hops.
+    names = ("samples_per_token", "hop_length") if "padding_mask" in request.taken else ("samples_per_token",)
+    step = int(request.audio(*names, default=1))
     return -(-count // step) * step
 
 
@@ -37,7 +39,7 @@ def waveform(request: Request) -> dict[str, torch.Tensor]:
         return {"input_values": noise((request.batch, length, mels), request.dtype)}
     shape: tuple[int, ...] = (request.batch, samples(request))
     heard = request.audio("audio_channels", "feature_extraction_channels", "channels")
-    if heard is not None or request.audio("codebook_size"):
+    if heard is not None or request.audio("codebook_size", "quantization_levels"):
         shape = (request.batch, request.audio("audio_channels", "channels", default=1), shape[1])
     named = {"input_values": noise(shape, request.dtype)}
     if "input_values_cutoffs" in request.taken:
@@ -61,6 +63,10 @@ def features(request: Request) -> dict[str, torch.Tensor]:
         return {"input_features": noise((request.batch, 1, 4 * square, bins), request.dtype)}
     bins = _read_bins(request, bins)
     length = _frames(request)
+    if "feature_lens" in request.taken:
+        # The sounds of all samples one after the other, and how long each is.
+        joined = noise((bins, request.batch * length), request.dtype)
+        return {"input_features": joined, "feature_lens": filled((request.batch,), length)}
     convolved = stacked is None and _convolves(request, bins)
     shape = (request.batch, bins, length) if convolved else (request.batch, length, bins)
     if "audio_mel" in request.taken:  # with a mask of what is padding
@@ -114,10 +120,10 @@ def _convolves(request: Request, bins: int) -> bool:
     if request.audio("n_window") is not None:
         return True  # over time and bins at once, in windows
     if isinstance(request.model, nn.Module):
-        readers = [
-            one for one in request.model.modules()
-            if isinstance(one, nn.Conv1d) and one.in_channels == bins and one.groups == 1
-        ]  # fmt: skip
+        convolutions = [one for one in request.model.modules() if isinstance(one, nn.Conv1d) and one.groups == 1]
+        if convolutions and convolutions[0].in_channels == request.audio("model_in_channels"):
+            return False  # what is convolved first is noise, which the frames only condition
+        readers = [one for one in convolutions if one.in_channels == bins]
         linear = any(isinstance(one, nn.Linear) and one.in_features == bins for one in request.model.modules())
         return any(one.kernel_size[0] > 1 or not linear for one in readers)
     return request.audio("max_source_positions") is not None

@@ -85,12 +85,22 @@ def main_input(model: Any) -> str | None:
     return name if name in names else next(iter(names), name)
 
 
+def first_layer(model: Any) -> nn.Module | None:
+    """The module a built model starts with: its first, in registration order, that has parameters itself."""
+    modules = model.modules() if isinstance(model, nn.Module) else ()
+    return next((one for one in modules if next(one.parameters(recurse=False), None) is not None), None)
+
+
 def first_embedding(model: nn.Module) -> nn.Module | None:
-    """The embedding the model starts with: its first leaf, in registration order, that has parameters."""
-    for module in model.modules():
-        if next(module.parameters(recurse=False), None) is not None:
-            return module if isinstance(module, (nn.Embedding, nn.EmbeddingBag)) else None
-    return None
+    """The embedding the model starts with, if it starts with one."""
+    module = first_layer(model)
+    return module if isinstance(module, (nn.Embedding, nn.EmbeddingBag)) else None
+
+
+def is_table(module: nn.Module) -> bool:
+    """Whether a module embeds by rows of its own: PyTorch's embedding, or one of that name with a weight."""
+    named = "Embedding" in type(module).__name__ and isinstance(getattr(module, "weight", None), torch.Tensor)
+    return named or isinstance(module, nn.Embedding)
 
 
 def config_of(model: Any) -> Any:
@@ -168,6 +178,16 @@ def check_length(model: nn.Module, length: int) -> None:
             f"The sequence length {length} exceeds the {longest} positions of {name}; "
             f"expected a length of at most {longest}."
         )
+
+
+def codes_a_step(model: nn.Module) -> tuple[int, ...]:
+    """How many codes each step of a decoder of sound takes, if it keeps the rows of all codebooks in one table."""
+    config = config_of(model)
+    books, rows = getattr(config, "num_channels", None), getattr(config, "vocab_size", None)
+    if not isinstance(books, int) or not isinstance(rows, int):
+        return ()
+    tables = {one.num_embeddings for one in model.modules() if isinstance(one, nn.Embedding)}
+    return (books,) if books > 1 and books * rows in tables else ()
 
 
 def tables_of_codes(model: nn.Module) -> int:
