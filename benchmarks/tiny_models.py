@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from tiny_configs import candidates
+from tiny_repairs import repaired
 
 from calprof.inputs.configs import from_config
 from calprof.models.blueprint import Blueprint
@@ -64,12 +65,13 @@ def accepted(name: str, length: int = LENGTH) -> tuple[Any, str]:
         raise Refused(name, {"configuration": told(error)}) from error
     for word, config in found:
         failed = list(reasons.values())
-        if word in ("widths / 4", "widths / 2") and len(failed) >= 2 and failed[-1] == failed[-2]:
+        same = len(failed) >= 2 and failed[-1] == failed[-2] and "size of tensor" not in failed[-1]
+        if word in ("widths / 4", "widths / 2") and same:
             continue  # the widths are not what is refused
         try:
             if isinstance(config, Exception):
                 raise config
-            run_once(config, length)
+            run_repaired(config, length)
         except TimeoutError:  # of the whole sweep's clock, which rings once
             raise
         except Exception as error:
@@ -77,6 +79,20 @@ def accepted(name: str, length: int = LENGTH) -> tuple[Any, str]:
         else:
             return config, word
     raise Refused(name, reasons)
+
+
+def run_repaired(config: Any, length: int) -> None:
+    """Runs one forward, again for each field that the model misses in the configuration and that has a known value.
+
+    Raises:
+        Exception: Whatever the model raises.
+    """
+    while True:
+        try:
+            return run_once(config, length)
+        except (AttributeError, KeyError, ValueError) as error:
+            if not repaired(config, error):
+                raise
 
 
 def run_once(config: Any, length: int) -> None:
@@ -104,9 +120,10 @@ def run_once(config: Any, length: int) -> None:
 
 def with_experts(model: Any, path: str) -> Any:
     """Returns the model with its experts, if it has any, switched to one of their implementations."""
-    can = getattr(model, "_can_set_experts_implementation", None)
-    if can is not None and can():
-        model.set_experts_implementation(path)
+    for part in model.modules():
+        can = getattr(part, "_can_set_experts_implementation", None)
+        if can is not None and can():
+            part.set_experts_implementation(path)
     return model
 
 

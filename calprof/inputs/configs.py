@@ -151,15 +151,16 @@ def _text(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.T
     shape: tuple[int, ...] = (request.batch, length)
     if class_name(request.model).endswith("ForMultipleChoice"):
         shape = (request.batch, 2, length)
-    if is_model:
-        shape = (request.batch * tables_of_codes(request.model), *shape[1:])
+    masked = shape = _with_codes(request, shape) if is_model else shape
+    if hasattr(request.config, "codebook_vocab_size") and hasattr(request.config, "num_codebooks"):
+        shape = (*shape, request.config.num_codebooks + 1)  # a token of the text and a code of each codebook
     ids, kinds = random_ids(request.config, rows, shape), filled(shape, 0)
     found = placeholders(request, named)
     if found:
         ids, kinds = place(ids, found)
     text = {"input_ids": ids}
     if "attention_mask" in request.taken:
-        text["attention_mask"] = filled(ids.shape, 1)
+        text["attention_mask"] = filled(ids.shape[: len(masked)], 1)
     for name in ("mm_token_type_ids", "token_type_ids"):
         if found and name in request.taken:
             text[name] = kinds
@@ -172,6 +173,13 @@ def _text(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.T
     return text
 
 
+def _with_codes(request: Request, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of token ids for a model that may be one of sound, with codes of several codebooks."""
+    if "last_hidden_state" in request.taken and hasattr(request.config, "num_codebooks"):
+        return (request.batch, request.config.num_codebooks)  # the codes of one step, one after the other
+    return (request.batch * tables_of_codes(request.model), *shape[1:])
+
+
 def _heard_instead(request: Request, named: dict[str, torch.Tensor]) -> bool:
     """Whether the encoder of an encoder-decoder model reads sound in the place of tokens."""
     sound = "input_features" in named and not hasattr(request.config, "text_encoder")
@@ -182,6 +190,7 @@ def _rows(request: Request) -> int | None:
     """How many token ids every embedding of the input knows: a sound decoder's may be another."""
     parts = (getattr(request.config, name, None) for name in ("text_config", "encoder_config"))
     stated = [getattr(part, "vocab_size", None) for part in parts] + [config_vocabulary(request.config)]
+    stated.append(getattr(request.config, "codebook_vocab_size", None))
     found = vocabulary(request.model) if isinstance(request.model, nn.Module) else None
     return min((one for one in (*stated, found) if isinstance(one, int) and one), default=None)
 

@@ -5,7 +5,20 @@ from __future__ import annotations
 import torch
 
 from calprof.inputs.heads import matches
-from calprof.inputs.patches import flattened, gridded, numbered, padded, patches, placed, rows, strip
+from calprof.inputs.patches import (
+    flattened,
+    gridded,
+    numbered,
+    packed,
+    padded,
+    patches,
+    placed,
+    pooled,
+    reads_rows,
+    row_shape,
+    rows,
+    strip,
+)
 from calprof.inputs.pictures import channels, frames, size
 from calprof.inputs.request import Request, pair
 from calprof.inputs.values import filled, noise
@@ -23,6 +36,11 @@ def pixels(request: Request) -> dict[str, torch.Tensor]:
     shape: tuple[int, ...] = (request.batch, channels(request), height, width)
     if matches(request.config):
         shape = (request.batch, 2, *shape[1:])
+    elif reads_rows(request):
+        patch = int(request.vision("patch_size"))
+        shape = (request.batch, *row_shape(request, (height // patch) * (width // patch)))
+    elif hasattr(request.config, "mit_hidden_size"):
+        shape = (request.batch * frames(request), *shape[1:])  # one by one: they meet in another model
     elif _is_video(request):
         shape = (request.batch, frames(request), *shape[1:])
     return {"pixel_values": noise(shape, request.dtype)}
@@ -123,4 +141,6 @@ LAYOUTS = (
     ("spatial_shapes", padded),
     ("pixel_attention_mask", masked),
     ("image_sizes", sized),
+    ("image_grid_hw", packed),
+    ("image_token_pooling", pooled),
 )

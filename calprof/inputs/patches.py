@@ -30,6 +30,8 @@ def patches(request: Request, name: str, grid_name: str, count: int) -> dict[str
     shape: tuple[int, ...] = (rows, channels(request) * deep * patch * patch)
     if deep == 1 and _convolves(request, patch):
         shape = (rows, channels(request), patch, patch)
+    if getattr(request.config, "vlm_config", None) is not None:
+        shape = (request.batch, rows // request.batch, *shape[1:])  # padded to the largest image of the batch
     values = noise(shape, request.dtype)
     grid = torch.tensor([[time, high, wide]] * request.batch, dtype=torch.int64, device="cpu")
     named = {name: values, grid_name: grid}
@@ -44,6 +46,59 @@ def _convolves(request: Request, patch: int) -> bool:
     return isinstance(request.model, nn.Module) and any(
         isinstance(one, nn.Conv2d) and one.kernel_size == (patch, patch) for one in request.model.modules()
     )
+
+
+def packed(request: Request) -> dict[str, torch.Tensor]:
+    """All patches of all images as rows of values, and each image's (height, width) in patches.
+
+    An encoder by itself takes whole images as well.
+    """
+    patch = int(request.vision("patch_size", default=16))
+    if "input_ids" not in request.taken:
+        return {"pixel_values": noise((request.batch, channels(request), *size(request)), request.dtype)}
+    merge = max(round(1 / request.whole("downsample_ratio", default=1)), 1)
+    high, wide = (max(side // (patch * merge), 1) * merge for side in size(request))
+    shape = (request.batch * high * wide, channels(request) * patch * patch)
+    grid = torch.tensor([[high, wide]] * request.batch, dtype=torch.int64, device="cpu")
+    return {"pixel_values": noise(shape, request.dtype), "image_grid_hw": grid}
+
+
+def pooled(request: Request) -> dict[str, torch.Tensor]:
+    """Images as (crops, patches, channels · patch²), the patches that become each token, and the grid of tokens.
+
+    A small image is one crop, beside the whole image scaled down; squares of two by two patches become a token.
+    """
+    patch = int(request.vision("patch_size", default=14))
+    high, wide = (max(side // patch, 1) for side in size(request))
+    down, across = -(-high // 2), -(-wide // 2)
+    places = torch.full((2 * down, 2 * across), -1, dtype=torch.int64, device="cpu")  # beyond the edge there is none
+    places[:high, :wide] = torch.arange(high * wide, device="cpu").reshape(high, wide)
+    crop = places.reshape(down, 2, across, 2).transpose(1, 2).reshape(-1, 4)
+    crops = 2 * request.batch
+    named = {"pixel_values": noise((crops, *row_shape(request, high * wide)), request.dtype)}
+    named["image_token_pooling"] = torch.cat(
+        [torch.where(crop < 0, crop, crop + one * high * wide) for one in range(crops)]
+    )
+    grids = [[down, across, down, across]] * request.batch
+    named["image_grids"] = torch.tensor(grids, dtype=torch.int64, device="cpu")
+    named["image_num_crops"] = filled((request.batch,), 2)
+    return named
+
+
+def row_shape(request: Request, count: int) -> tuple[int, int]:
+    """So many patches as rows of their values."""
+    return count, channels(request) * int(request.vision("patch_size", default=14)) ** 2
+
+
+def reads_rows(request: Request) -> bool:
+    """Whether a product, not a convolution, embeds the patches of an image, and no grid says where they are."""
+    if not isinstance(request.model, nn.Module) or not isinstance(request.vision("patch_size"), int):
+        return False
+    modules = list(request.model.modules())
+    first = next((one for one in modules if isinstance(one, nn.Linear)), None)
+    convolves = any(isinstance(one, (nn.Conv2d, nn.Conv3d)) for one in modules)
+    table = isinstance(getattr(request.model, "positional_embedding", None), nn.Parameter)
+    return table and not convolves and first is not None and first.in_features == row_shape(request, 1)[1]
 
 
 def strip(request: Request) -> dict[str, torch.Tensor]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from torch import nn
+
 from calprof.inputs.request import Request, pair
 
 DEFAULT_SIZE = 224
@@ -26,7 +28,9 @@ def size(request: Request) -> tuple[int, int]:
     # The arguments of a timm model inside.
     arguments = request.vision("model_args")
     inner = arguments.get("img_size") if isinstance(arguments, Mapping) else None
-    high, wide = pair(inner or stated, DEFAULT_SIZE)
+    high, wide = pair(inner or stated or _built_for(request), DEFAULT_SIZE)
+    if "prompt_pixel_values" in request.taken and stated is not None and high == 2 * wide:
+        high = wide  # of the prompt and the image, one above the other
     patch, scale = request.vision("patch_size"), request.whole(*JOINED)
     windows = request.vision("num_windows")
     scale = scale if isinstance(scale, int) else windows
@@ -41,6 +45,14 @@ def size(request: Request) -> tuple[int, int]:
         least = math.ceil(patch / min(ratios))
         high, wide = max(high, least), max(wide, least)
     return high, wide
+
+
+def _built_for(request: Request) -> tuple[int, int] | None:
+    """The image size that a timm model was built for, where its configuration names only the architecture."""
+    if not isinstance(request.model, nn.Module) or request.vision("architecture") is None:
+        return None
+    sizes = (getattr(one, "img_size", None) for one in request.model.modules() if hasattr(one, "proj"))
+    return next((one for one in sizes if isinstance(one, tuple)), None)
 
 
 def frames(request: Request) -> int:

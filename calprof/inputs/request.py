@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+DEFAULT_LENGTH = 128
 VISION = (
     "vision_config",
     "vision_tower_config",
@@ -16,6 +17,7 @@ VISION = (
     "visual_config",
     "backbone_config",
     "encoder",
+    "sam_config",
 )
 AUDIO = (
     "audio_config",
@@ -25,7 +27,9 @@ AUDIO = (
     "sound_config",
     "dac_config",
     "encoder",
+    "semantic_model_config",
 )
+INNER = ("vision_config", "backbone_config", "sam_config", "dac_config", "asr_config")
 OUTER = ("thinker_config", "vlm_config", "text_config")
 
 
@@ -43,6 +47,11 @@ class Request:
     seconds: float | None = None
     frames: int | None = None
     dtype: torch.dtype = torch.float32
+
+    @property
+    def length(self) -> int:
+        """How many tokens a text has: the caller's number, or 128."""
+        return self.seq or DEFAULT_LENGTH
 
     def vision(self, *names: str, default: Any = None) -> Any:
         """The first of these fields that the vision part of the configuration, or the whole, has."""
@@ -74,8 +83,8 @@ def _parts(config: Any, first: tuple[str, ...]) -> Iterator[Any]:
         for name in first:
             part = getattr(outer, name, None)
             if part is not None and not isinstance(part, str):
-                inner = getattr(part, "vision_config", None) or getattr(part, "backbone_config", None)
-                yield from (one for one in (inner, part) if one is not None)
+                inner = (getattr(part, name, None) for name in INNER)
+                yield from (one for one in (*inner, part) if one is not None)
     yield from outers
 
 

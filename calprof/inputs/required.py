@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 
+from calprof.inputs import parts
 from calprof.inputs.pictures import channels, size
 from calprof.inputs.request import Request
 from calprof.inputs.sound import features
@@ -14,7 +15,6 @@ from calprof.inputs.text import random_ids
 from calprof.inputs.traits import config_vocabulary
 from calprof.inputs.values import filled, noise
 
-DEFAULT_LENGTH = 128
 REGIONS = 36
 CLASSES = 3
 
@@ -37,7 +37,7 @@ def required(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torc
 
 def length(request: Request) -> int:
     """How many tokens a text has: the caller's number, or 128."""
-    return request.seq or DEFAULT_LENGTH
+    return request.length
 
 
 def tokens(request: Request) -> torch.Tensor:
@@ -115,7 +115,7 @@ def mask(request: Request) -> torch.Tensor:
 
 
 # Arguments that have a default but are refused if they keep it.
-EXPECTED = ("visual_feats", "visual_pos", "image")
+EXPECTED = ("visual_feats", "visual_pos", "image", "feature_lens", "last_hidden_state")
 
 Builder = Callable[[Request], torch.Tensor]
 BUILDERS: dict[str, Builder] = {
@@ -123,6 +123,13 @@ BUILDERS: dict[str, Builder] = {
     "context_hidden_states": context, "task_inputs": task, "state": state, "visual_feats": regions,
     "visual_pos": boxes, "classes_input_ids": class_tokens, "classes_attention_mask": class_mask,
     "classes_structure": class_counts, "input_features": spectrum,
+    "num_patches": parts.patch_count, "context": parts.context, "spectrogram": parts.spectrogram,
+    "reference_mel": parts.spectrogram, "condition_vector": parts.spectrogram,
+    "chunk_sample_lengths": parts.sample_counts, "hidden_states": parts.states, "speaker_embedding": parts.speaker,
+    "conditioning": parts.conditioning, "quantized_code": parts.codes, "code": parts.codes, "time_step": parts.step,
+    "patch_embeds": parts.feature_map, "text_features": parts.text_features, "decoder_queries": parts.queries,
+    "marks": parts.marks, "num_options": parts.options, "question_type_ids": parts.question_types, "mask": mask,
+    "feature_lens": parts.frame_counts, "last_hidden_state": parts.last_state,
 }  # fmt: skip
 ENDINGS: tuple[tuple[str, Builder], ...] = (
     ("_input_ids", tokens), ("_embeds", embeddings), ("hidden_states", embeddings), ("_mask", mask),

@@ -1,0 +1,131 @@
+"""What the parts of multimodal models take, run by themselves: maps of features, codes, spectrograms, steps."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from calprof.inputs.pictures import size
+from calprof.inputs.request import Request, lookup, pair
+from calprof.inputs.sound import DEFAULT_RATE, FRAMES_PER_SECOND, frame_count
+from calprof.inputs.text import draw_ids
+from calprof.inputs.values import filled, noise
+
+QUESTIONS = 2
+CONTEXT = ("input_dim", "hidden_size", "d_model", "embed_dim")
+
+
+def patch_count(request: Request) -> torch.Tensor:
+    """How many of the embedded tokens, from the first on, are patches: half of them."""
+    return filled((), max(request.length // 2, 1))
+
+
+def context(request: Request) -> torch.Tensor:
+    """(batch, length, width) vectors that latents or queries of the model itself attend to."""
+    return noise((request.batch, request.length, request.whole(*CONTEXT, default=1)), request.dtype)
+
+
+def spectrogram(request: Request) -> torch.Tensor:
+    """(batch, frames, bins) of the sound that a vocoder makes."""
+    bins = _stated(request, "model_in_dim", "num_mel_bins", "mel_dim", default=80)
+    return noise((request.batch, request.length, bins), request.dtype)
+
+
+def sample_counts(request: Request) -> torch.Tensor:
+    """(batch,) samples that the frames of each chunk of sound were made of."""
+    step = request.audio("hop_length", default=DEFAULT_RATE // FRAMES_PER_SECOND)
+    return filled((request.batch,), frame_count(request) * int(step))
+
+
+def frame_counts(request: Request) -> torch.Tensor:
+    """(batch,) frames of each sound."""
+    return filled((request.batch,), frame_count(request))
+
+
+def states(request: Request) -> torch.Tensor:
+    """(batch, length, width) states; (batch, width, length) where a convolution over time reads them first.
+
+    Where they are denoised along with codes, they are frames of a spectrogram, several for each code.
+    """
+    if "quantized_code" in request.taken:
+        return noise(_denoised(request, _stated(request, "mel_dim", default=80)), request.dtype)
+    wide = request.whole("input_dim", "input_size", "hidden_size", "d_model", "embed_dim", default=1)
+    shape: tuple[int, ...] = (request.batch, request.length, wide)
+    reader = _first_reader(request)
+    if isinstance(reader, nn.Conv1d) and reader.in_channels == wide:
+        shape = (request.batch, wide, request.length)
+    return noise(shape, request.dtype)
+
+
+def speaker(request: Request) -> torch.Tensor:
+    """(batch, frames, width) of the embedded voice, once for each frame that is denoised."""
+    return noise(_denoised(request, _stated(request, "enc_emb_dim", default=1)), request.dtype)
+
+
+def conditioning(request: Request) -> torch.Tensor:
+    """(batch, width) of the embedded voice."""
+    return noise((request.batch, _stated(request, "enc_emb_dim", default=1)), request.dtype)
+
+
+def codes(request: Request) -> torch.Tensor:
+    """(batch, length) codes of the tokens of a codec."""
+    return draw_ids(int(_stated(request, "num_embeds", "vocab_size", default=2)), (), (request.batch, request.length))
+
+
+def step(request: Request) -> torch.Tensor:
+    """(batch,) times of a diffusion."""
+    return torch.full((request.batch,), 0.5, dtype=request.dtype, device="cpu")
+
+
+def feature_map(request: Request) -> torch.Tensor:
+    """(batch, width, height, width) vectors, one for each patch of an image."""
+    patch = pair(request.vision("patch_size"), 16)
+    grid = (max(side // one, 1) for side, one in zip(size(request), patch, strict=True))
+    return noise((request.batch, request.whole("hidden_size", default=1), *grid), request.dtype)
+
+
+def text_features(request: Request) -> torch.Tensor:
+    """(batch, length, width) vectors of the text that an image is searched for."""
+    return noise((request.batch, request.length, request.whole("hidden_size", default=1)), request.dtype)
+
+
+def queries(request: Request) -> torch.Tensor:
+    """(batch, queries, width) vectors, one for each object that is looked for."""
+    count = request.whole("num_queries", default=request.length)
+    return noise((request.batch, count, request.whole("hidden_size", default=1)), request.dtype)
+
+
+def last_state(request: Request) -> torch.Tensor:
+    """(batch, 1, width) state of the model that a decoder of one step's codebooks goes on from."""
+    return noise((request.batch, 1, request.whole("input_size", "hidden_size", default=1)), request.dtype)
+
+
+def marks(request: Request) -> torch.Tensor:
+    """(batch, questions) places in the text, counted from one, that are asked about."""
+    return filled((request.batch, QUESTIONS), request.length)
+
+
+def options(request: Request) -> torch.Tensor:
+    """(batch, questions) numbers of answers."""
+    return filled((request.batch, QUESTIONS), 2)
+
+
+def question_types(request: Request) -> torch.Tensor:
+    """(batch, questions) kinds of questions: the first."""
+    return filled((request.batch, QUESTIONS), 0)
+
+
+def _stated(request: Request, *names: str, default: int) -> int:
+    """The first of these fields that the part of the configuration that denoises, or the whole, has."""
+    return int(lookup(request.config, names, ("dit_config",), default))
+
+
+def _denoised(request: Request, wide: int) -> tuple[int, int, int]:
+    return request.batch, request.length * int(_stated(request, "repeats", default=1)), wide
+
+
+def _first_reader(request: Request) -> nn.Module | None:
+    """The first module with weights of its own, if the model is built."""
+    if not isinstance(request.model, nn.Module):
+        return None
+    return next((one for one in request.model.modules() if next(one.parameters(recurse=False), None) is not None), None)
