@@ -114,7 +114,7 @@ def _add_sections(config: Any, part: dict[str, Any], order: str) -> None:
 def shrunk(config: Any, factor: int, ids: Mapping[Any, int]) -> dict[str, Any]:
     """Returns the arguments of a configuration like `config`, but small; special tokens renumbered by `ids`."""
     if vars(config).get("architecture"):
-        return _fields(config)  # a timm model, whose widths are its own
+        return _of_timm(config)
     settings: dict[str, Any] = {}
     fresh, declared, held = _fresh(config), _declared(config), _fields(config)
     for name, value in held.items():
@@ -138,6 +138,14 @@ def shrunk(config: Any, factor: int, ids: Mapping[Any, int]) -> dict[str, Any]:
     return settings | _heads({**held, **settings})
 
 
+def _of_timm(config: Any) -> dict[str, Any]:
+    """The fields of a timm model's configuration, whose widths are its own; of a transformer two layers."""
+    fields = _fields(config)
+    if str(fields["architecture"]).startswith("vit_"):
+        fields["model_args"] = {**(fields.get("model_args") or {}), "depth": 2}
+    return fields
+
+
 def _outputs(config: Any, held: Mapping[str, Any]) -> dict[str, Any]:
     """The stages that a backbone hands on, where they are others than by default."""
     chosen = getattr(config, "out_features", None)
@@ -147,11 +155,15 @@ def _outputs(config: Any, held: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _joined(held: Mapping[str, Any]) -> dict[str, Any]:
-    """Widths that are those of another part: of the whole as of its parts, of the stem as of the first stage."""
+    """Sizes that follow from another part: of the whole from its parts, of the stem from the first stage."""
     if "fusion_hidden_sizes" in held and hasattr(held.get("backbone_config"), "hidden_size"):
         return {"hidden_size": held["backbone_config"].hidden_size}
     if "stem_channels" in held and held.get("stage_in_channels"):
         return {"stem_channels": [*held["stem_channels"][:-1], held["stage_in_channels"][0]]}
+    size = getattr(held.get("vision_config"), "image_size", None)
+    pins = held.get("image_grid_pinpoints")
+    if pins and type(size) is int and any(side % size for pin in pins for side in pin):
+        return {"image_grid_pinpoints": [[size, 2 * size], [2 * size, size], [2 * size, 2 * size]]}
     if "visual_indicator_token_ids" in held:
         return {"hidden_size": held["text_config"].hidden_size}
     return {}
@@ -208,7 +220,12 @@ def _agree(held: Mapping[str, Any]) -> None:
     if shuffle is not None and hasattr(vision, "projector_input_dim"):
         vision.intermediate_size = int(vision.hidden_size / shuffle**2)
         vision.projector_output_dim = vision.vision_output_dim = vision.projector_input_dim
+    for part in held.values():
+        if hasattr(part, "text_hidden_size") and hasattr(text, "hidden_size"):
+            part.text_hidden_size = text.hidden_size
     scale = next((held[name] for name in JOINED if held.get(name)), None)
+    if isinstance(held.get("downsample_rate"), str):
+        scale = int(held["downsample_rate"].rpartition("/")[2])  # the side of a window
     size, patch = getattr(vision, "image_size", None), getattr(vision, "patch_size", None)
     if type(size) is not int or type(patch) is not int:
         return

@@ -23,10 +23,12 @@ UNSET: dict[str, Any] = {
     "num_experts": 16, "top_k_experts": 2, "moe_intermediate_size": 16, "deepstack_layer_map": [[1, 1]],
     "downsample_rate": "1/2", "indexer_n_heads": 2, "indexer_kv_heads": 1, "indexer_head_dim": 32,
     "indexer_budget": 8, "indexer_compress_ratio": 2, "kernel_list": [3, 2, 2], "clip_qkv": 8.0,
-    "intraclass_block_config": _INTRACLASS, "scale_factor_list": [1, 2, 4, 8],
+    "intraclass_block_config": _INTRACLASS, "scale_factor_list": [1, 2, 4, 8], "spatial_target_layers": [0, 1, 0, 1],
+    "class_thresholds": [0.5, 0.5], "class_order": [0, 1],
 }  # fmt: skip
 KEPT: dict[str, Any] = {
     "merge_index": 0, "fusion_hidden_sizes": [32, 16, 8, 4], "projector_scale_factors": [2.0],
+    "spatial_target_layers": [0, 1, 0, 1],
 }  # fmt: skip
 # What the model reads although its configuration has no such field.
 LACKING: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import torch
@@ -17,6 +18,10 @@ from calprof.models.values import ValueNeeded, running
 LENGTH = 13
 LARGEST = 400_000_000
 """Parameters beyond which a configuration is not small and is not tried."""
+
+
+# Errors that a smaller width, or a larger one, can mend even if two widths meet the same.
+_SIZES = re.compile("size of tensor|parameters are too many")
 
 
 class Refused(ValueError):
@@ -65,7 +70,7 @@ def accepted(name: str, length: int = LENGTH) -> tuple[Any, str]:
         raise Refused(name, {"configuration": told(error)}) from error
     for word, config in found:
         failed = list(reasons.values())
-        same = len(failed) >= 2 and failed[-1] == failed[-2] and "size of tensor" not in failed[-1]
+        same = len(failed) >= 2 and failed[-1] == failed[-2] and not _SIZES.search(failed[-1])
         if word in ("widths / 4", "widths / 2") and same:
             continue  # the widths are not what is refused
         try:

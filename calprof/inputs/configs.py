@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from calprof.inputs.arguments import Inputs, phrase
+from calprof.inputs.arguments import Inputs, move, phrase
 from calprof.inputs.heads import model_class
 from calprof.inputs.images import pixels, videos
 from calprof.inputs.placeholders import has_placeholders, place, placeholders
@@ -25,6 +25,7 @@ from calprof.inputs.traits import (
     main_input,
     placement,
     positions,
+    reads_vectors,
     tables_of_codes,
     unwrapped,
     vocabulary,
@@ -64,7 +65,8 @@ def from_config(
     named = _senses(request)
     if "qformer_input_ids" in request.taken:
         named.update(_queries(request))
-    if "input_ids" in request.taken and "input_ids" not in named and not _heard_instead(request, named):
+    reads_ids = "input_ids" in request.taken and not reads_vectors(request.model)
+    if reads_ids and "input_ids" not in named and not _heard_instead(request, named):
         named.update(_text(request, named))
     if "decoder_input_ids" in request.taken:
         length = request.seq or _length(request)
@@ -80,7 +82,7 @@ def from_config(
         named["decoder_input_ids"] = decoder_ids(request.config, shape)
     named.update(required(request, named))
     _, device = placement(request.model) if isinstance(request.model, nn.Module) else (None, "cpu")
-    kwargs = {name: value.to(device) for name, value in named.items()}
+    kwargs = {name: move(value, device) for name, value in named.items()}
     return Inputs((), kwargs, description_of(kwargs))
 
 
@@ -113,6 +115,8 @@ def _request(model_or_config: Any, batch: Any, seq: Any, image_size: Any, second
 def _senses(request: Request) -> dict[str, torch.Tensor]:
     """What the model sees, hears or forecasts: the one its main input is for, or the first it takes."""
     table = dict(BUILDERS)
+    if hasattr(request.config, "audio_config") and hasattr(request.config, "video_config"):
+        return {**waveform(request), **videos(request)}  # an encoder of both at once
     if request.main in table:
         return table[request.main](request)
     if request.frames and "pixel_values_videos" in request.taken:

@@ -84,6 +84,36 @@ def feature_map(request: Request) -> torch.Tensor:
     return noise((request.batch, request.whole("hidden_size", default=1), *grid), request.dtype)
 
 
+def feature_maps(request: Request) -> list[torch.Tensor]:
+    """Maps of features at several resolutions, each half as fine as the one before, the last one of patches."""
+    last = feature_map(request)
+    count = int(request.whole("num_upsampling_stages", default=1))
+    return [
+        noise((*last.shape[:2], *(side << finer for side in last.shape[2:])), request.dtype)
+        for finer in reversed(range(count))
+    ]
+
+
+def vision_features(request: Request) -> torch.Tensor | list[torch.Tensor]:
+    """Maps of features where the forward names a list of them, else one map as (batch, places, width)."""
+    if "list" in str(request.taken["vision_features"].annotation):
+        return feature_maps(request)
+    return feature_map(request).flatten(2).transpose(1, 2).contiguous()
+
+
+def encoded(request: Request) -> torch.Tensor:
+    """(batch, length, width) of an encoder's output, one for each place of the coarsest map that comes with it."""
+    if "backbone_features" in request.taken:
+        return feature_map(request).flatten(2).transpose(1, 2).contiguous()
+    wide = request.whole("cross_attention_hidden_size", "input_dim", "hidden_size", "d_model", "embed_dim", default=1)
+    return noise((request.batch, request.length, wide), request.dtype)
+
+
+def embedded(request: Request) -> torch.Tensor:
+    """(batch, length, width) vectors in place of tokens, of which a codebook for each step has its own table."""
+    return noise((request.batch, request.length, request.whole("hidden_size", default=1)), request.dtype)
+
+
 def text_features(request: Request) -> torch.Tensor:
     """(batch, length, width) vectors of the text that an image is searched for."""
     return noise((request.batch, request.length, request.whole("hidden_size", default=1)), request.dtype)

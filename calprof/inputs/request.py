@@ -18,6 +18,7 @@ VISION = (
     "backbone_config",
     "encoder",
     "sam_config",
+    "video_config",
 )
 AUDIO = (
     "audio_config",
@@ -30,7 +31,7 @@ AUDIO = (
     "semantic_model_config",
 )
 INNER = ("vision_config", "backbone_config", "sam_config", "dac_config", "asr_config")
-OUTER = ("thinker_config", "vlm_config", "text_config")
+OUTER = ("thinker_config", "vlm_config", "audio_video_config", "text_config")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -12,18 +13,18 @@ from calprof.inputs.pictures import channels, size
 from calprof.inputs.request import Request
 from calprof.inputs.sound import features
 from calprof.inputs.text import random_ids
-from calprof.inputs.traits import config_vocabulary
+from calprof.inputs.traits import class_name, config_vocabulary, crosses, reads_vectors
 from calprof.inputs.values import filled, noise
 
 REGIONS = 36
 CLASSES = 3
 
 
-def required(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def required(request: Request, named: dict[str, torch.Tensor]) -> dict[str, Any]:
     """The arguments without a default that nothing in `named` stands for, and those that go with them."""
-    made: dict[str, torch.Tensor] = {}
+    made: dict[str, Any] = {}
     for name, parameter in request.taken.items():
-        needless = parameter.default is not inspect.Parameter.empty and name not in EXPECTED
+        needless = parameter.default is not inspect.Parameter.empty and not _expected(request, name, named)
         if name in named or (needless and (name != request.main or named)):
             continue
         builder = BUILDERS.get(name) or next((make for end, make in ENDINGS if name.endswith(end)), None)
@@ -33,6 +34,13 @@ def required(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torc
         wide = request.whole("encoder_hidden_size", "hidden_size", default=1)
         made["encoder_hidden_states"] = noise((request.batch, length(request), wide), request.dtype)
     return made
+
+
+def _expected(request: Request, name: str, named: dict[str, torch.Tensor]) -> bool:
+    """Whether the forward refuses to run without an argument, although it has a default."""
+    if name == "encoder_hidden_states":
+        return class_name(request.model).endswith("Decoder") and crosses(request.model)
+    return name in EXPECTED or (name == "inputs_embeds" and reads_vectors(request.model) and not named)
 
 
 def length(request: Request) -> int:
@@ -115,9 +123,9 @@ def mask(request: Request) -> torch.Tensor:
 
 
 # Arguments that have a default but are refused if they keep it.
-EXPECTED = ("visual_feats", "visual_pos", "image", "feature_lens", "last_hidden_state")
+EXPECTED = ("visual_feats", "visual_pos", "image", "feature_lens", "last_hidden_state", "vision_pos_embeds")
 
-Builder = Callable[[Request], torch.Tensor]
+Builder = Callable[[Request], Any]
 BUILDERS: dict[str, Builder] = {
     "inputs": tokens, "latents": latents, "prompt_pixel_values": picture, "prompt_masks": picture, "image": picture,
     "context_hidden_states": context, "task_inputs": task, "state": state, "visual_feats": regions,
@@ -130,6 +138,8 @@ BUILDERS: dict[str, Builder] = {
     "patch_embeds": parts.feature_map, "text_features": parts.text_features, "decoder_queries": parts.queries,
     "marks": parts.marks, "num_options": parts.options, "question_type_ids": parts.question_types, "mask": mask,
     "feature_lens": parts.frame_counts, "last_hidden_state": parts.last_state,
+    "vision_features": parts.vision_features, "vision_pos_embeds": parts.feature_maps,
+    "backbone_features": parts.feature_maps, "encoder_hidden_states": parts.encoded, "inputs_embeds": embeddings,
 }  # fmt: skip
 ENDINGS: tuple[tuple[str, Builder], ...] = (
     ("_input_ids", tokens), ("_embeds", embeddings), ("hidden_states", embeddings), ("_mask", mask),
