@@ -141,6 +141,7 @@ def shrunk(config: Any, factor: int, ids: Mapping[Any, int]) -> dict[str, Any]:
 def _of_timm(config: Any) -> dict[str, Any]:
     """The fields of a timm model's configuration, whose widths are its own; of a transformer two layers."""
     fields = _fields(config)
+    fields["architecture"] = vars(config).get("archirecture", fields["architecture"])  # so misspelt in one default
     if str(fields["architecture"]).startswith("vit_"):
         fields["model_args"] = {**(fields.get("model_args") or {}), "depth": 2}
     return fields

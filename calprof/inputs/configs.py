@@ -12,7 +12,7 @@ from calprof.inputs.heads import model_class
 from calprof.inputs.images import pixels, videos
 from calprof.inputs.placeholders import has_placeholders, place, placeholders
 from calprof.inputs.request import Request
-from calprof.inputs.required import required
+from calprof.inputs.required import reads_ids, required
 from calprof.inputs.series import series, trajectory
 from calprof.inputs.sizes import checked_edges, checked_size
 from calprof.inputs.sound import features, waveform
@@ -25,7 +25,6 @@ from calprof.inputs.traits import (
     main_input,
     placement,
     positions,
-    reads_vectors,
     tables_of_codes,
     unwrapped,
     vocabulary,
@@ -65,8 +64,7 @@ def from_config(
     named = _senses(request)
     if "qformer_input_ids" in request.taken:
         named.update(_queries(request))
-    reads_ids = "input_ids" in request.taken and not reads_vectors(request.model)
-    if reads_ids and "input_ids" not in named and not _heard_instead(request, named):
+    if reads_ids(request) and "input_ids" not in named and not _heard_instead(request, named):
         named.update(_text(request, named))
     if "decoder_input_ids" in request.taken:
         length = request.seq or _length(request)
@@ -163,7 +161,8 @@ def _text(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.T
     if found:
         ids, kinds = place(ids, found)
     text = {"input_ids": ids}
-    if "attention_mask" in request.taken:
+    # Between bytes and patches there are masks that the model around makes.
+    if "attention_mask" in request.taken and "patch_ids" not in request.taken:
         text["attention_mask"] = filled(ids.shape[: len(masked)], 1)
     for name in ("mm_token_type_ids", "token_type_ids"):
         if found and name in request.taken:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -12,12 +15,19 @@ from calprof.inputs.text import draw_ids
 from calprof.inputs.values import filled, noise
 
 QUESTIONS = 2
+PATCH = 4  # bytes of a patch
 CONTEXT = ("input_dim", "hidden_size", "d_model", "embed_dim")
 
 
 def patch_count(request: Request) -> torch.Tensor:
-    """How many of the embedded tokens, from the first on, are patches: half of them."""
-    return filled((), max(request.length // 2, 1))
+    """How many of the embedded tokens, from the first on, are patches: half of them; or how many patches bytes make."""
+    made = -(-request.length // PATCH) if "patch_ids" in request.taken else request.length // 2
+    return filled((), max(made, 1))
+
+
+def patch_ids(request: Request) -> torch.Tensor:
+    """(batch, length) numbers of the patch that each byte belongs to."""
+    return (torch.arange(request.length, device="cpu") // PATCH).expand(request.batch, -1).contiguous()
 
 
 def context(request: Request) -> torch.Tensor:
@@ -109,9 +119,24 @@ def encoded(request: Request) -> torch.Tensor:
     return noise((request.batch, request.length, wide), request.dtype)
 
 
-def embedded(request: Request) -> torch.Tensor:
-    """(batch, length, width) vectors in place of tokens, of which a codebook for each step has its own table."""
-    return noise((request.batch, request.length, request.whole("hidden_size", default=1)), request.dtype)
+def shared_states(request: Request) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Keys and values for each kind of layer, of the model that a smaller one drafts for."""
+    found: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+    modules: Iterable[Any] = request.model.modules() if isinstance(request.model, nn.Module) else ()
+    for module in modules:
+        if getattr(module, "is_kv_shared_layer", False):
+            heads = module.config.num_attention_heads // module.num_key_value_groups
+            one = noise((request.batch, heads, request.length, module.head_dim), request.dtype)
+            found[module.layer_type] = (one, one.clone())
+    return found
+
+
+def vectors(request: Request) -> torch.Tensor:
+    """(batch, length, width) vectors in place of tokens; a token and a state side by side for a model that drafts."""
+    wide = request.whole(*CONTEXT, default=1)
+    if "shared_kv_states" in request.taken:
+        wide = 2 * request.whole("backbone_hidden_size", default=wide)
+    return noise((request.batch, request.length, wide), request.dtype)
 
 
 def text_features(request: Request) -> torch.Tensor:

@@ -7,6 +7,7 @@ from torch import nn
 
 from calprof.inputs.pictures import channels, size
 from calprof.inputs.request import Request, pair
+from calprof.inputs.trials import first_accepted
 from calprof.inputs.values import filled, noise
 
 
@@ -26,25 +27,42 @@ def patches(request: Request, name: str, grid_name: str, count: int) -> dict[str
     deep = request.vision("temporal_patch_size", "patch_temporal", default=1)
     high, wide = (max(side // (patch * merge), 1) * merge for side in size(request))
     time = max(-(-count // deep), 1)
-    rows = request.batch * time * high * wide
-    shape: tuple[int, ...] = (rows, channels(request) * deep * patch * patch)
-    if deep == 1 and _convolves(request, patch):
-        shape = (rows, channels(request), patch, patch)
+    count = request.batch * time * high * wide
+    shape: tuple[int, ...] = (count, channels(request) * deep * patch * patch)
     if getattr(request.config, "vlm_config", None) is not None:
-        shape = (request.batch, rows // request.batch, *shape[1:])  # padded to the largest image of the batch
-    values = noise(shape, request.dtype)
-    grid = torch.tensor([[time, high, wide]] * request.batch, dtype=torch.int64, device="cpu")
-    named = {name: values, grid_name: grid}
+        shape = (request.batch, count // request.batch, *shape[1:])  # padded to the largest image of the batch
+    layouts = [_layout(request, (name, grid_name), shape, (time, high, wide))]
+    if deep == 1 and _convolves(request, patch):
+        images = _layout(request, (name, grid_name), (count, channels(request), patch, patch), (time, high, wide))
+        layouts.insert(0, images)
+    elif deep == 1 and not _convolves(request):
+        # Squares of pixels, one for each token, with their colours last.
+        side = merge * patch
+        squares = (count // merge**2, side, side, channels(request))
+        layouts.append(_layout(request, (name, grid_name), squares, (time, high // merge, wide // merge)))
     merges = grid_name.replace("grid_thw", "merge_sizes")
     if merges in request.taken:
-        named[merges] = filled((request.batch,), merge)
-    return named
+        layouts = [{**one, merges: filled((request.batch,), merge)} for one in layouts]
+    return layouts[0] if len(layouts) == 1 else first_accepted(request, layouts)
 
 
-def _convolves(request: Request, patch: int) -> bool:
-    """Whether each patch goes through a convolution as a small image, not through a product as a row."""
+def _layout(
+    request: Request, names: tuple[str, str], shape: tuple[int, ...], grid: tuple[int, int, int]
+) -> dict[str, torch.Tensor]:
+    """Values of this shape and this grid for each image, under the two names."""
+    grids = torch.tensor([grid] * request.batch, dtype=torch.int64, device="cpu")
+    return {names[0]: noise(shape, request.dtype), names[1]: grids}
+
+
+def _convolves(request: Request, patch: int | None = None) -> bool:
+    """Whether each patch goes through a convolution as a small image, not through a product as a row.
+
+    Without `patch`: whether there is a convolution at all, over space or over space and time.
+    """
     return isinstance(request.model, nn.Module) and any(
-        isinstance(one, nn.Conv2d) and one.kernel_size == (patch, patch) for one in request.model.modules()
+        (isinstance(one, (nn.Conv2d, nn.Conv3d)) and patch is None)
+        or (isinstance(one, nn.Conv2d) and one.kernel_size == (patch, patch))
+        for one in request.model.modules()
     )
 
 

@@ -40,7 +40,15 @@ def _expected(request: Request, name: str, named: dict[str, torch.Tensor]) -> bo
     """Whether the forward refuses to run without an argument, although it has a default."""
     if name == "encoder_hidden_states":
         return class_name(request.model).endswith("Decoder") and crosses(request.model)
-    return name in EXPECTED or (name == "inputs_embeds" and reads_vectors(request.model) and not named)
+    if name == "num_patches":
+        return "patch_ids" in request.taken
+    return name in EXPECTED or (name == "inputs_embeds" and not reads_ids(request) and not named)
+
+
+def reads_ids(request: Request) -> bool:
+    """Whether the forward is given token ids, rather than what they were embedded to."""
+    given = "shared_kv_states" in request.taken or reads_vectors(request.model)
+    return "input_ids" in request.taken and not given
 
 
 def length(request: Request) -> int:
@@ -123,7 +131,8 @@ def mask(request: Request) -> torch.Tensor:
 
 
 # Arguments that have a default but are refused if they keep it.
-EXPECTED = ("visual_feats", "visual_pos", "image", "feature_lens", "last_hidden_state", "vision_pos_embeds")
+EXPECTED = ("visual_feats", "visual_pos", "image", "feature_lens", "last_hidden_state", "vision_pos_embeds",
+            "patch_ids", "shared_kv_states")  # fmt: skip
 
 Builder = Callable[[Request], Any]
 BUILDERS: dict[str, Builder] = {
@@ -139,7 +148,8 @@ BUILDERS: dict[str, Builder] = {
     "marks": parts.marks, "num_options": parts.options, "question_type_ids": parts.question_types, "mask": mask,
     "feature_lens": parts.frame_counts, "last_hidden_state": parts.last_state,
     "vision_features": parts.vision_features, "vision_pos_embeds": parts.feature_maps,
-    "backbone_features": parts.feature_maps, "encoder_hidden_states": parts.encoded, "inputs_embeds": embeddings,
+    "backbone_features": parts.feature_maps, "encoder_hidden_states": parts.encoded, "inputs_embeds": parts.vectors,
+    "patch_ids": parts.patch_ids, "shared_kv_states": parts.shared_states,
 }  # fmt: skip
 ENDINGS: tuple[tuple[str, Builder], ...] = (
     ("_input_ids", tokens), ("_embeds", embeddings), ("hidden_states", embeddings), ("_mask", mask),

@@ -128,3 +128,26 @@ def test_features_for_several_layers_of_the_text_model_take_the_place_of_one_run
     placeholders = int((made.kwargs["input_ids"] == 60).sum()) // 2
     assert placeholders < config.image_seq_length
     assert tiny.run(model, made).logits.shape == (2, 5 + placeholders, 64)
+
+
+def test_patches_are_rows_images_or_squares_as_the_encoder_itself_accepts() -> None:
+    rows = CONFIGS["hunyuan_vl_vision"](
+        **SMALL, patch_size=4, spatial_merge_size=2, max_image_size=16, text_hidden_size=12, num_channels=3
+    )
+    model = tiny.build(model_class(rows), rows)
+    made = from_config(model, batch=2, image_size=16)
+    assert made.kwargs["pixel_values"].shape == (2 * 16, 3 * 4 * 4)
+    tiny.run(model, made)
+
+    images = CONFIGS["video_llama_3_vision"](**SMALL, patch_size=4)
+    model = tiny.build(model_class(images), images)
+    made = from_config(model, batch=2, image_size=16)
+    assert made.kwargs["pixel_values"].shape == (2 * 16, 3, 4, 4)
+    tiny.run(model, made)
+
+    squares = CONFIGS["inkling2_vision"](**SMALL, patch_size=4, spatial_merge_size=2, posemb_grid_size=4)
+    model = tiny.build(model_class(squares), squares)
+    made = from_config(model, batch=2, image_size=16)
+    assert made.kwargs["pixel_values"].shape == (2 * 4, 8, 8, 3)
+    assert made.kwargs["image_grid_thw"].tolist() == [[1, 2, 2]] * 2
+    tiny.run(model, made)

@@ -161,3 +161,28 @@ def test_chunks_of_sound_come_with_the_samples_they_were_made_of() -> None:
     assert made.kwargs["input_features"].shape == (2, 16, 24)
     assert made.kwargs["chunk_sample_lengths"].tolist() == [24 * 160] * 2
     assert torch.isfinite(tiny.run(model, made).pooler_output).all()
+
+
+def test_bytes_come_with_the_patches_they_make() -> None:
+    model = model_of(
+        "blt_local_encoder", vocab_size=64, hidden_size=16, hidden_size_global=16, num_attention_heads=2,
+        num_key_value_heads=2, num_hidden_layers=1, intermediate_size=20,
+    )  # fmt: skip
+    made = from_config(model, batch=2, seq=6)
+    assert made.kwargs["patch_ids"].tolist() == [[0, 0, 0, 0, 1, 1]] * 2
+    assert made.kwargs["num_patches"].item() == 2
+    assert tiny.run(model, made)[0].shape == (2, 6, 16)
+
+
+def test_a_model_that_drafts_gets_states_and_keys_and_values_of_the_larger_one() -> None:
+    text = dict(
+        vocab_size=64, hidden_size=16, intermediate_size=20, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, head_dim=8, layer_types=["sliding_attention", "full_attention"], sliding_window=4,
+    )  # fmt: skip
+    model = model_of("gemma4_unified_assistant", text_config=text, backbone_hidden_size=12)
+    made = from_config(model, batch=2, seq=5)
+    assert made.kwargs["inputs_embeds"].shape == (2, 5, 24)
+    assert {kind: keys.shape[:3] for kind, (keys, _) in made.kwargs["shared_kv_states"].items()} == {
+        "sliding_attention": (2, 2, 5), "full_attention": (2, 2, 5),
+    }  # fmt: skip
+    assert tiny.run(model, made).logits.shape == (2, 5, 64)
