@@ -394,7 +394,9 @@ def _fields(config: Any) -> dict[str, Any]:
     """The fields a configuration is built from, with their values."""
     held = vars(config)
     if dataclasses.is_dataclass(config):
-        return {each.name: held[each.name] for each in dataclasses.fields(config) if each.init and each.name in held}
+        names = [each.name for each in dataclasses.fields(config) if each.init]
+        kept = {name: getattr(config, "attribute_map", {}).get(name, name) for name in names}
+        return {name: held[other] for name, other in kept.items() if other in held}
     return {name: value for name, value in held.items() if not name.startswith("_")}
 
 

@@ -7,6 +7,7 @@ import torch
 from calprof.inputs.heads import matches
 from calprof.inputs.patches import (
     flattened,
+    folds,
     gridded,
     numbered,
     packed,
@@ -18,6 +19,7 @@ from calprof.inputs.patches import (
     row_shape,
     rows,
     strip,
+    volumes,
 )
 from calprof.inputs.pictures import channels, frames, size
 from calprof.inputs.request import Request, pair
@@ -39,6 +41,8 @@ def pixels(request: Request) -> dict[str, torch.Tensor]:
     elif reads_rows(request):
         patch = int(request.vision("patch_size"))
         shape = (request.batch, *row_shape(request, (height // patch) * (width // patch)))
+    elif folds(request.model):
+        shape = volumes(request)
     elif hasattr(request.config, "mit_hidden_size"):
         shape = (request.batch * frames(request), *shape[1:])  # one by one: they meet in another model
     elif _is_video(request):

@@ -31,7 +31,7 @@ def patch_ids(request: Request) -> torch.Tensor:
 
 
 def context(request: Request) -> torch.Tensor:
-    """(batch, length, width) vectors that latents or queries of the model itself attend to."""
+    """(batch, length, width) vectors that latents, queries or an image attend to."""
     return noise((request.batch, request.length, request.whole(*CONTEXT, default=1)), request.dtype)
 
 
@@ -137,11 +137,6 @@ def vectors(request: Request) -> torch.Tensor:
     if "shared_kv_states" in request.taken:
         wide = 2 * request.whole("backbone_hidden_size", default=wide)
     return noise((request.batch, request.length, wide), request.dtype)
-
-
-def text_features(request: Request) -> torch.Tensor:
-    """(batch, length, width) vectors of the text that an image is searched for."""
-    return noise((request.batch, request.length, request.whole("hidden_size", default=1)), request.dtype)
 
 
 def queries(request: Request) -> torch.Tensor:

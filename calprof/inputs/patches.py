@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -101,6 +104,19 @@ def pooled(request: Request) -> dict[str, torch.Tensor]:
     named["image_grids"] = torch.tensor(grids, dtype=torch.int64, device="cpu")
     named["image_num_crops"] = filled((request.batch,), 2)
     return named
+
+
+def folds(model: Any) -> bool:
+    """Whether a built model folds the time and space of each patch into its width, layer by layer."""
+    return isinstance(model, nn.Module) and any(hasattr(one, "t_fold") for one in model.modules())
+
+
+def volumes(request: Request) -> tuple[int, ...]:
+    """(patches of all images, frames per patch, patch, patch, channels)."""
+    patch = int(request.vision("patch_size", default=16))
+    count = math.prod(max(side // patch, 1) for side in size(request))
+    deep = int(request.vision("temporal_patch_size", default=1))
+    return request.batch * count, deep, patch, patch, channels(request)
 
 
 def row_shape(request: Request, count: int) -> tuple[int, int]:

@@ -144,7 +144,7 @@ BUILDERS: dict[str, Builder] = {
     "reference_mel": parts.spectrogram, "condition_vector": parts.spectrogram,
     "chunk_sample_lengths": parts.sample_counts, "hidden_states": parts.states, "speaker_embedding": parts.speaker,
     "conditioning": parts.conditioning, "quantized_code": parts.codes, "code": parts.codes, "time_step": parts.step,
-    "patch_embeds": parts.feature_map, "text_features": parts.text_features, "decoder_queries": parts.queries,
+    "patch_embeds": parts.feature_map, "text_features": parts.context, "decoder_queries": parts.queries,
     "marks": parts.marks, "num_options": parts.options, "question_type_ids": parts.question_types, "mask": mask,
     "feature_lens": parts.frame_counts, "last_hidden_state": parts.last_state,
     "vision_features": parts.vision_features, "vision_pos_embeds": parts.feature_maps,

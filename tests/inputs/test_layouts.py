@@ -151,3 +151,14 @@ def test_patches_are_rows_images_or_squares_as_the_encoder_itself_accepts() -> N
     assert made.kwargs["pixel_values"].shape == (2 * 4, 8, 8, 3)
     assert made.kwargs["image_grid_thw"].tolist() == [[1, 2, 2]] * 2
     tiny.run(model, made)
+
+
+def test_patches_that_are_folded_layer_by_layer_have_time_and_their_colours_last() -> None:
+    config = CONFIGS["inkling_vision"](
+        text_hidden_size=16, patch_size=4, temporal_patch_size=2, hidden_size=16, num_hidden_layers=2,
+        num_attention_heads=2,
+    )  # fmt: skip
+    model = tiny.build(model_class(config), config)
+    made = from_config(model, batch=2, image_size=(8, 12))
+    assert made.kwargs["pixel_values"].shape == (2 * 6, 2, 4, 4, 3)
+    assert tiny.run(model, made).pooler_output.shape == (12, 1, 16)
