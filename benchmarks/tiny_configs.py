@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tiny_fields import KEPT, UNSET
 from tiny_settings import ARGUMENTS, SETTINGS
 
 FACTORS = (8, 4, 2, 1)
@@ -28,7 +29,7 @@ _DEPTH_KEPT = re.compile(
 _WIDTH = re.compile(
     r"(^d_latents$|hidden_size|hidden_dim|hidden_sizes|embed_dim|embedding_size|embedding_dim|intermediate_size|ffn|d_model|"
     r"d_ff|d_kv|d_inner|n_embd|n_inner|width|channels|_dim$|_dims$|^dim$|^dims$|_rank$|head_size|mlp_size|"
-    r"expand_size|neck_hidden|num_filters|n_filters|adapter_input_size|inner_dim|rotary_dim|upsample_groups)"
+    r"expand_size|out_channel$|neck_hidden|num_filters|n_filters|adapter_input_size|inner_dim|rotary_dim|upsample_groups)"
 )  # fmt: skip
 _WIDTH_KEPT = re.compile(
     r"^(num_channels|in_channels|in_chans|image_channels|audio_channels|num_input_channels|"
@@ -50,13 +51,13 @@ _SENSED = (
 )
 _MISSING = {"prediction_length": 24, "attn_layer_indices": [1], "vocab_size": 64, "n_routed_experts": 16,
             "n_shared_experts": 1, "mask_token_id": 4, "pad_token_id": 1, "num_experts_per_tok": 2,
-            **dict.fromkeys(_SENSED)}  # fmt: skip
+            **UNSET, **dict.fromkeys(_SENSED)}  # fmt: skip
 # Derived where they are not given, but from the widths and depths of the large model.
 _DERIVED = ("rope_parameters", "attention_types")
 # Fields that say which layers are of another kind, or which share what others compute.
 _KEPT_SMALL = {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1,
                "num_kv_shared_layers": 0, "mm_tokens_per_image": 4, "frames_per_clip": 8,
-               "cross_attention_layers": [1],
+               "cross_attention_layers": [1], **KEPT,
                "block_types": ("recurrent", "attention"), "attention_types": [[["global", "local"], 1]]}  # fmt: skip
 _TOKEN = re.compile(r"(_token_id|_token_index|_token_ids|_patch_id|_tokens_id)$|^(image_token|video_token)_")
 
@@ -73,8 +74,8 @@ def candidates(config_class: type[Any]) -> Iterator[tuple[str, Any]]:
     """
     default = config_class(**ARGUMENTS.get(config_class.model_type, {}))
     for factor in FACTORS:
-        for sections in (False, True) if factor == FACTORS[0] else (False,):
-            word = f"widths / {factor}" + ", rotary sections" * sections
+        for sections in ("", "time first", "time last") if factor == FACTORS[0] else ("",):
+            word = f"widths / {factor}" + f", rotary sections, {sections}" * bool(sections)
             try:
                 yield word, small(default, factor, sections)
             except Exception as error:  # a check in the configuration's own class
@@ -82,20 +83,21 @@ def candidates(config_class: type[Any]) -> Iterator[tuple[str, Any]]:
     yield "default", default
 
 
-def small(config: Any, factor: int = FACTORS[0], sections: bool = False) -> Any:
+def small(config: Any, factor: int = FACTORS[0], sections: str = "") -> Any:
     """Returns a configuration like `config`, with two layers in each stack and widths divided by `factor`.
 
-    With `sections` a rotary embedding of text is told how to share a head among time, height and width; some
-    models have a constant for it in their code that only fits their own width.
+    With `sections` a rotary embedding of text is told how to share a head among time, height and width, and
+    whether "time first" or "time last"; some models have a constant in their code that only fits their own width.
     """
     settings = shrunk(config, factor, _identities(config))
     if sections:
-        for part in (settings, *(vars(value) for value in settings.values() if hasattr(value, "to_dict"))):
-            _add_sections(config, part)
+        inner = (one for value in settings.values() if hasattr(value, "to_dict") for one in parts(value))
+        for part in (settings, *(vars(one) for one in inner)):
+            _add_sections(config, part, sections)
     return type(config)(**settings)
 
 
-def _add_sections(config: Any, part: dict[str, Any]) -> None:
+def _add_sections(config: Any, part: dict[str, Any], order: str) -> None:
     """Adds sections that fill half a head to the rotary settings of a text model, if it has any."""
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     heads = part.get("num_attention_heads") or getattr(text, "num_attention_heads", None)
@@ -107,14 +109,14 @@ def _add_sections(config: Any, part: dict[str, Any]) -> None:
     )
     half = int((part.get("head_dim") or width // heads) * rotary.get("partial_rotary_factor", 1)) // 2
     third = 3 * half // 8
-    part["rope_parameters"] = {**rotary, "mrope_section": [half - 2 * third, third, third]}
+    sections = [half - 2 * third, third, third]
+    part["rope_parameters"] = {**rotary, "mrope_section": sections[:: -1 if order == "time last" else 1]}
 
 
 def shrunk(config: Any, factor: int, ids: Mapping[Any, int]) -> dict[str, Any]:
     """Returns the arguments of a configuration like `config`, but small; special tokens renumbered by `ids`."""
     if vars(config).get("architecture"):
-        # A timm model, whose widths are its own; what it hands on may be stated beside its fields.
-        return _fields(config) | {name: vars(config)[name] for name in ("hidden_size",) if name in vars(config)}
+        return _of_timm(config)
     settings: dict[str, Any] = {}
     fresh, declared, held = _fresh(config), _declared(config), _fields(config)
     for name, value in held.items():
@@ -131,11 +133,45 @@ def shrunk(config: Any, factor: int, ids: Mapping[Any, int]) -> dict[str, Any]:
             found = _small(name, value, factor, ids)
             if found != value or value != fresh.get(name, value):
                 settings[name] = found
-    settings |= _layers(config, held)
+    settings |= _outputs(config, held) | _layers(config, held)
     settings |= SETTINGS.get(config.model_type, {})
     settings |= _pointers({**held, **settings}) | _projected({**held, **settings})
     _agree({**held, **settings})
+    settings |= _joined({**held, **settings})
     return settings | _heads({**held, **settings})
+
+
+def _of_timm(config: Any) -> dict[str, Any]:
+    """The fields of a timm model's configuration, whose widths are its own; of a transformer two layers."""
+    fields = _fields(config)
+    fields["architecture"] = vars(config).get("archirecture", fields["architecture"])  # so misspelt in one default
+    if str(fields["architecture"]).startswith("vit_"):
+        fields["model_args"] = {**(fields.get("model_args") or {}), "depth": 2}
+    # What it hands on may be stated beside its fields.
+    return fields | {name: vars(config)[name] for name in ("hidden_size",) if name in vars(config)}
+
+
+def _outputs(config: Any, held: Mapping[str, Any]) -> dict[str, Any]:
+    """The stages that a backbone hands on, where they are others than by default."""
+    chosen = getattr(config, "out_features", None)
+    if "num_hidden_layers" in held or not chosen or chosen == getattr(type(config)(), "out_features", None):
+        return {}
+    return {"out_features": list(chosen)}
+
+
+def _joined(held: Mapping[str, Any]) -> dict[str, Any]:
+    """Sizes that follow from another part: of the whole from its parts, of the stem from the first stage."""
+    if "fusion_hidden_sizes" in held and hasattr(held.get("backbone_config"), "hidden_size"):
+        return {"hidden_size": held["backbone_config"].hidden_size}
+    if "stem_channels" in held and held.get("stage_in_channels"):
+        return {"stem_channels": [*held["stem_channels"][:-1], held["stage_in_channels"][0]]}
+    size = getattr(held.get("vision_config"), "image_size", None)
+    pins = held.get("image_grid_pinpoints")
+    if pins and type(size) is int and any(side % size for pin in pins for side in pin):
+        return {"image_grid_pinpoints": [[size, 2 * size], [2 * size, size], [2 * size, 2 * size]]}
+    if "visual_indicator_token_ids" in held:
+        return {"hidden_size": held["text_config"].hidden_size}
+    return {}
 
 
 def _pointers(held: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,13 +221,24 @@ def _agree(held: Mapping[str, Any]) -> None:
     sound = held.get("audio_config")
     if type(getattr(sound, "output_dim", None)) is int and hasattr(text, "hidden_size"):
         sound.output_dim = text.hidden_size
+    if hasattr(held.get("decoder_config"), "vocab_size") and hasattr(held.get("speech_config"), "vocab_size"):
+        held["speech_config"].vocab_size = held["decoder_config"].vocab_size  # of what the decoder says
+    if hasattr(held.get("sam_config"), "downsample_channels") and hasattr(heard, "hidden_size"):
+        held["sam_config"].downsample_channels = [*held["sam_config"].downsample_channels[:-1], heard.hidden_size]
     if vision is None:
         return
+    if hasattr(vision, "projection_dim") and hasattr(vision, "num_image_tokens") and hasattr(text, "hidden_size"):
+        vision.projection_dim = text.hidden_size
     if type(getattr(vision, "out_hidden_size", None)) is int and hasattr(text, "hidden_size"):
         vision.out_hidden_size = text.hidden_size
     if hasattr(vision, "embed_dim") and hasattr(vision, "spatial_merge_size") and hasattr(text, "hidden_size"):
         vision.hidden_size = text.hidden_size  # of what it hands on; its own width is the other
+    for part in held.values():
+        if hasattr(part, "text_hidden_size") and hasattr(text, "hidden_size"):
+            part.text_hidden_size = text.hidden_size
     scale = next((held[name] for name in JOINED if held.get(name)), None)
+    if isinstance(held.get("downsample_rate"), str):
+        scale = int(held["downsample_rate"].rpartition("/")[2])  # the side of a window
     size, patch = getattr(vision, "image_size", None), getattr(vision, "patch_size", None)
     if type(size) is not int or type(patch) is not int:
         return
@@ -230,6 +277,10 @@ def _layers(config: Any, held: Mapping[str, Any]) -> dict[str, Any]:
         if only and only <= {"mamba", "linear_attention"}:
             # A cache of states alone is refused by models that expect attention in some layer.
             lists[key] = ["attention" if "mamba" in only else "full_attention", *lists[key][1:]]
+    if [*lists.get("layers_block_type", ())].count("hybrid") > 1 and "attn_layer_period" in held:
+        # A shared layer has to be shared with another.
+        hybrid = [layer for layer, kind in enumerate(lists["layers_block_type"]) if kind == "hybrid"]
+        chosen = sorted({*chosen, *hybrid[:2]})
     return {name: len(chosen)} | {key: [value[layer] for layer in chosen] for key, value in lists.items()}
 
 
@@ -284,7 +335,9 @@ def _small(name: str, value: Any, factor: int, ids: Mapping[Any, int]) -> Any:
     if name == "image_size" and type(value) is int:
         return _smaller_image(value)
     if _WIDTH.search(name) and not _WIDTH_KEPT.search(name):
-        return _divided(value, factor)
+        divided = _divided(value, factor)
+        # Grouped products take rows of whole vectors.
+        return divided // 4 * 4 if name == "moe_intermediate_size" and type(divided) is int else divided
     return value
 
 
@@ -356,7 +409,9 @@ def _fields(config: Any) -> dict[str, Any]:
     """The fields a configuration is built from, with their values."""
     held = vars(config)
     if dataclasses.is_dataclass(config):
-        return {each.name: held[each.name] for each in dataclasses.fields(config) if each.init and each.name in held}
+        names = [each.name for each in dataclasses.fields(config) if each.init]
+        kept = {name: getattr(config, "attribute_map", {}).get(name, name) for name in names}
+        return {name: held[other] for name, other in kept.items() if other in held}
     return {name: value for name, value in held.items() if not name.startswith("_")}
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import torch
 from tiny_configs import candidates
+from tiny_repairs import repaired
 
 from calprof.inputs.configs import from_config
 from calprof.models.blueprint import Blueprint
@@ -16,6 +18,10 @@ from calprof.models.values import ValueNeeded, running
 LENGTH = 13
 LARGEST = 400_000_000
 """Parameters beyond which a configuration is not small and is not tried."""
+
+
+# Errors that a smaller width, or a larger one, can mend even if two widths meet the same.
+_SIZES = re.compile("size of tensor|parameters are too many")
 
 
 class Refused(ValueError):
@@ -64,12 +70,13 @@ def accepted(name: str, length: int = LENGTH) -> tuple[Any, str]:
         raise Refused(name, {"configuration": told(error)}) from error
     for word, config in found:
         failed = list(reasons.values())
-        if word in ("widths / 4", "widths / 2") and len(failed) >= 2 and failed[-1] == failed[-2]:
+        same = len(failed) >= 2 and failed[-1] == failed[-2] and not _SIZES.search(failed[-1])
+        if word in ("widths / 4", "widths / 2") and same:
             continue  # the widths are not what is refused
         try:
             if isinstance(config, Exception):
                 raise config
-            run_once(config, length)
+            run_repaired(config, length)
         except TimeoutError:  # of the whole sweep's clock, which rings once
             raise
         except Exception as error:
@@ -77,6 +84,20 @@ def accepted(name: str, length: int = LENGTH) -> tuple[Any, str]:
         else:
             return config, word
     raise Refused(name, reasons)
+
+
+def run_repaired(config: Any, length: int) -> None:
+    """Runs one forward, again for each field that the model misses in the configuration and that has a known value.
+
+    Raises:
+        Exception: Whatever the model raises.
+    """
+    while True:
+        try:
+            return run_once(config, length)
+        except (AttributeError, KeyError, ValueError) as error:
+            if not repaired(config, error):
+                raise
 
 
 def run_once(config: Any, length: int) -> None:
@@ -104,9 +125,10 @@ def run_once(config: Any, length: int) -> None:
 
 def with_experts(model: Any, path: str) -> Any:
     """Returns the model with its experts, if it has any, switched to one of their implementations."""
-    can = getattr(model, "_can_set_experts_implementation", None)
-    if can is not None and can():
-        model.set_experts_implementation(path)
+    for part in model.modules():
+        can = getattr(part, "_can_set_experts_implementation", None)
+        if can is not None and can():
+            part.set_experts_implementation(path)
     return model
 
 

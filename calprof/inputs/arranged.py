@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -50,3 +51,22 @@ def _of_images(values: torch.Tensor, request: Request) -> Iterator[torch.Tensor]
     patch = request.vision("patch_size")
     if isinstance(patch, int) and min(values.shape[-2:]) >= patch:
         yield nn.functional.unfold(values, patch, stride=patch).transpose(1, 2).flatten(0, 1)
+
+
+def first_accepted(request: Request, layouts: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """The first layout that the model's encoder of images runs with; the first of all if it runs with none."""
+    encode = _encoder(request)
+    if encode is None or not isinstance(request.model, nn.Module):
+        return layouts[0]
+    taken = inspect.signature(encode).parameters.values()
+    needed = [one.name for one in taken if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
+    if any(name not in layouts[0] for name in needed):
+        return layouts[0]  # there is nobody to ask
+    return accepted(request.model, encode, layouts)
+
+
+def _encoder(request: Request) -> Any:
+    """What turns images into vectors: a method of a model that also reads text, or the model itself."""
+    if not isinstance(request.model, nn.Module):
+        return None
+    return method_of(request.model, "get_image_features") if "input_ids" in request.taken else request.model.forward

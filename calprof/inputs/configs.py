@@ -16,7 +16,7 @@ from calprof.inputs.images import pixels, videos
 from calprof.inputs.parts import embeddings
 from calprof.inputs.placeholders import has_placeholders, place, placeholders
 from calprof.inputs.request import Request
-from calprof.inputs.required import required
+from calprof.inputs.required import reads_ids, required
 from calprof.inputs.series import series, trajectory
 from calprof.inputs.sizes import checked_edges, checked_size
 from calprof.inputs.sound import features, waveform
@@ -72,7 +72,7 @@ def from_config(
         named.update(_queries(request))
     if _has_no_table(request):
         named["inputs_embeds"] = embeddings(request)
-    elif "input_ids" in request.taken and "input_ids" not in named and not _heard_instead(request, named):
+    elif reads_ids(request) and "input_ids" not in named and not _heard_instead(request, named):
         named.update(_text(request, named))
     if "decoder_input_ids" in request.taken:
         length = request.seq or _length(request)
@@ -121,6 +121,8 @@ def _request(model_or_config: Any, batch: Any, seq: Any, image_size: Any, second
 def _senses(request: Request) -> dict[str, torch.Tensor]:
     """What the model sees, hears or forecasts: the one its main input is for, or the first it takes."""
     table = dict(BUILDERS)
+    if hasattr(request.config, "audio_config") and hasattr(request.config, "video_config"):
+        return {**waveform(request), **videos(request)}  # an encoder of both at once
     if request.main in table:
         return table[request.main](request)
     if request.frames and "pixel_values_videos" in request.taken:
@@ -152,7 +154,6 @@ def _length(request: Request) -> int:
 def _text(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Token ids with the placeholders of what else the model gets, and the masks that go with them."""
     is_model = isinstance(request.model, nn.Module)
-    step: tuple[int, ...] = ()
     rows = _rows(request)
     length = request.seq or _length(request)
     if is_model:
@@ -160,17 +161,19 @@ def _text(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.T
     shape: tuple[int, ...] = (request.batch, length)
     if class_name(request.model).endswith("ForMultipleChoice"):
         shape = (request.batch, 2, length)
+    masked = shape = _with_codes(request, shape) if is_model else shape
     if is_model:
-        shape = (request.batch * tables_of_codes(request.model), *shape[1:])
-        step = codes_a_step(request.model)
-    shape = (*shape, *step)
+        shape = (*shape, *codes_a_step(request.model))
+    if hasattr(request.config, "codebook_vocab_size") and hasattr(request.config, "num_codebooks"):
+        shape = (*shape, request.config.num_codebooks + 1)  # a token of the text and a code of each codebook
     ids, kinds = random_ids(request.config, rows, shape), filled(shape, 0)
     found = placeholders(request, named)
     if found:
         ids, kinds = place(ids, found)
     text = {"input_ids": ids}
-    if "attention_mask" in request.taken:
-        text["attention_mask"] = filled(ids.shape[: len(shape) - len(step)], 1)
+    # Between bytes and patches there are masks that the model around makes.
+    if "attention_mask" in request.taken and "patch_ids" not in request.taken:
+        text["attention_mask"] = filled(ids.shape[: len(masked)], 1)
     for name in ("mm_token_type_ids", "token_type_ids"):
         if found and name in request.taken:
             text[name] = kinds
@@ -181,6 +184,13 @@ def _text(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.T
     if "bbox" in request.taken:
         text["bbox"] = filled((*ids.shape, 4), 0)
     return text
+
+
+def _with_codes(request: Request, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of token ids for a model that may be one of sound, with codes of several codebooks."""
+    if "last_hidden_state" in request.taken and hasattr(request.config, "num_codebooks"):
+        return (request.batch, request.config.num_codebooks)  # the codes of one step, one after the other
+    return (request.batch * tables_of_codes(request.model), *shape[1:])
 
 
 def _heard_instead(request: Request, named: dict[str, torch.Tensor]) -> bool:
@@ -200,6 +210,7 @@ def _rows(request: Request) -> int | None:
     """How many token ids every embedding of the input knows: a sound decoder's may be another."""
     parts = (getattr(request.config, name, None) for name in ("text_config", "encoder_config"))
     stated = [getattr(part, "vocab_size", None) for part in parts] + [config_vocabulary(request.config)]
+    stated.append(getattr(request.config, "codebook_vocab_size", None))
     found = vocabulary(request.model) if isinstance(request.model, nn.Module) else None
     return min((one for one in (*stated, found) if isinstance(one, int) and one), default=None)
 

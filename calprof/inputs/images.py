@@ -5,7 +5,22 @@ from __future__ import annotations
 import torch
 
 from calprof.inputs.heads import matches
-from calprof.inputs.patches import blocks, flattened, gridded, numbered, padded, patches, placed, rows, strip
+from calprof.inputs.patches import (
+    blocks,
+    flattened,
+    folds,
+    gridded,
+    numbered,
+    packed,
+    padded,
+    patches,
+    placed,
+    pooled,
+    reads_rows,
+    row_shape,
+    rows,
+    strip,
+)
 from calprof.inputs.pictures import channels, frames, size
 from calprof.inputs.request import Request, pair
 from calprof.inputs.values import filled, noise
@@ -23,8 +38,13 @@ def pixels(request: Request) -> dict[str, torch.Tensor]:
     shape: tuple[int, ...] = (request.batch, channels(request), height, width)
     if matches(request.config):
         shape = (request.batch, 2, *shape[1:])
-    elif request.vision("temporal_patch_size") and "input_ids" not in request.taken:
+    elif reads_rows(request):
+        patch = int(request.vision("patch_size"))
+        shape = (request.batch, *row_shape(request, (height // patch) * (width // patch)))
+    elif folds(request.model) or (request.vision("temporal_patch_size") and "input_ids" not in request.taken):
         return blocks(request)
+    elif hasattr(request.config, "mit_hidden_size"):
+        shape = (request.batch * frames(request), *shape[1:])  # one by one: they meet in another model
     elif _is_video(request):
         shape = (request.batch, frames(request), *shape[1:])
     return {"pixel_values": noise(shape, request.dtype)}
@@ -126,4 +146,6 @@ LAYOUTS = (
     ("spatial_shapes", padded),
     ("pixel_attention_mask", masked),
     ("image_sizes", sized),
+    ("image_grid_hw", packed),
+    ("image_token_pooling", pooled),
 )

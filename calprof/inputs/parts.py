@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import nn
 
+from calprof.inputs import stages
 from calprof.inputs.pictures import channels, size
 from calprof.inputs.request import Request
 from calprof.inputs.sound import BINS, DEFAULT_SECONDS, FRAMES_PER_SECOND, features, samples
@@ -14,35 +13,30 @@ from calprof.inputs.text import random_ids
 from calprof.inputs.traits import config_vocabulary, first_layer
 from calprof.inputs.values import filled, integers, noise
 
-DEFAULT_LENGTH = 128
 POOLED = 4
-
-
-def length(request: Request) -> int:
-    """How many tokens a text has: the caller's number, or 128."""
-    return request.seq or DEFAULT_LENGTH
+WIDTHS = ("hidden_size", "d_model", "embed_dim")
 
 
 def tokens(request: Request) -> torch.Tensor:
     """(batch, length) token ids."""
-    return random_ids(request.config, config_vocabulary(request.config), (request.batch, length(request)))
+    return random_ids(request.config, config_vocabulary(request.config), (request.batch, request.length))
 
 
 def codes(request: Request) -> torch.Tensor:
     """(batch, length, codebooks) codes of sound, one of each codebook at every step."""
     books = request.whole("num_codebooks", default=1)
-    return integers(0, request.whole("codebook_size", default=2), (request.batch, length(request), books))
+    return integers(0, request.whole("codebook_size", default=2), (request.batch, request.length, books))
 
 
 def mask(request: Request) -> torch.Tensor:
     """(batch, length) ones."""
-    return filled((request.batch, length(request)), 1)
+    return filled((request.batch, request.length), 1)
 
 
 def embeddings(request: Request) -> torch.Tensor:
     """(batch, length, width) vectors in place of embedded tokens, or the frames that an encoder of sound projects."""
-    wide = request.whole("input_dim", "hidden_size", "d_model", "embed_dim", default=1)
-    return noise((request.batch, length(request), wide), request.dtype)
+    wide = request.whole("input_dim", *WIDTHS, default=1)
+    return noise((request.batch, request.length, wide), request.dtype)
 
 
 def states(request: Request) -> torch.Tensor:
@@ -52,21 +46,29 @@ def states(request: Request) -> torch.Tensor:
         return picture(request)
     if isinstance(first, nn.Conv1d) and first.in_channels == request.whole("audio_channels", "channels"):
         return noise((request.batch, first.in_channels, samples(request)), request.dtype)
+    if "quantized_code" in request.taken:
+        return stages.denoised(request)
+    if isinstance(first, nn.Conv1d) and first.in_channels == request.whole("input_dim", "input_size", *WIDTHS):
+        return noise((request.batch, first.in_channels, request.length), request.dtype)
     # Where both are stated, `num_windows` counts all windows, else those along each side.
     side = int(request.whole("num_windows_side", "num_windows", default=1))
     return embeddings(request).repeat(side**2, 1, 1)
 
 
 def encoded(request: Request) -> torch.Tensor:
-    """(batch, length, width) states of an encoder that the model attends to."""
-    wide = request.whole("encoder_hidden_size", "cross_hidden_size", "hidden_size", default=1)
-    return noise((request.batch, length(request), wide), request.dtype)
+    """(batch, length, width) states of an encoder, one for each place of the coarsest map that comes with it."""
+    if "backbone_features" in request.taken:
+        return stages.places(request)
+    wide = request.whole(
+        "encoder_hidden_size", "cross_hidden_size", "cross_attention_hidden_size", "input_dim", *WIDTHS, default=1
+    )
+    return noise((request.batch, request.length, wide), request.dtype)
 
 
 def patched(request: Request) -> torch.Tensor:
     """(batch, patches, width) states of the model over patches of bytes, a patch for each byte at the most."""
     wide = request.whole("hidden_size_global", "hidden_size", default=1)
-    return noise((request.batch, length(request), wide), request.dtype)
+    return noise((request.batch, request.length, wide), request.dtype)
 
 
 def latents(request: Request) -> torch.Tensor:
@@ -74,7 +76,7 @@ def latents(request: Request) -> torch.Tensor:
     first = first_layer(request.model)
     read = first.in_channels if isinstance(first, (nn.Conv1d, nn.ConvTranspose1d)) else None
     wide = read or request.whole("latent_dim", "hidden_size", default=1)
-    return noise((request.batch, wide, length(request)), request.dtype)
+    return noise((request.batch, wide, request.length), request.dtype)
 
 
 def spectrum(request: Request) -> torch.Tensor:
@@ -106,28 +108,20 @@ def picture(request: Request) -> torch.Tensor:
     return noise((request.batch, channels(request), *size(request)), request.dtype)
 
 
-def pyramid(request: Request) -> list[torch.Tensor]:
-    """(batch, width, height, width) features of each level, the finest first; the coarsest has a cell for a token."""
-    wide = request.whole("hidden_size", default=1)
-    side = max(math.isqrt(length(request)), 1)
-    sides = [side * 2**level for level in reversed(range(request.whole("num_upsampling_stages", default=1)))]
-    return [noise((request.batch, wide, side, side), request.dtype) for side in sides]
-
-
 def layered(request: Request) -> torch.Tensor:
     """(images, patches, width · layers) states of the layers of a vision encoder that are side by side."""
     layers = request.whole("vision_feature_layer", "vision_feature_layers", default=(0,))
     wide = request.whole("hidden_size", default=1) * (len(layers) if isinstance(layers, (list, tuple)) else 1)
-    return noise((request.batch, POOLED * length(request), wide), request.dtype)
+    return noise((request.batch, POOLED * request.length, wide), request.dtype)
 
 
 def pooled(request: Request) -> torch.Tensor:
     """(tokens, patches of each) numbers of the patches that are pooled to a token."""
-    count = POOLED * length(request) * request.batch
+    count = POOLED * request.length * request.batch
     return torch.arange(count, dtype=torch.int64, device="cpu").reshape(-1, POOLED)
 
 
 def context(request: Request) -> torch.Tensor:
     """(batch, length, width · layers) states of several layers of another model, side by side."""
     wide = request.whole("hidden_size", default=1) * len(request.whole("target_layer_ids", default=(0,)))
-    return noise((request.batch, length(request), wide), request.dtype)
+    return noise((request.batch, request.length, wide), request.dtype)

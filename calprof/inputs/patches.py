@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
+from calprof.inputs.arranged import first_accepted
 from calprof.inputs.pictures import channels, size
 from calprof.inputs.request import Request, pair
 from calprof.inputs.values import filled, noise
@@ -44,27 +47,107 @@ def patches(request: Request, name: str, grid_name: str, count: int) -> dict[str
     deep = request.vision("temporal_patch_size", "patch_temporal", default=1)
     high, wide = (max(side // (patch * merge), 1) * merge for side in size(request))
     time = max(-(-count // deep), 1)
-    rows = request.batch * time * high * wide
-    shape: tuple[int, ...] = (rows, channels(request) * deep * patch * patch)
+    count = request.batch * time * high * wide
+    shape: tuple[int, ...] = (count, channels(request) * deep * patch * patch)
+    if getattr(request.config, "vlm_config", None) is not None:
+        shape = (request.batch, count // request.batch, *shape[1:])  # padded to the largest image of the batch
+    layouts = [_layout(request, (name, grid_name), shape, (time, high, wide))]
     if deep == 1 and _convolves(request, patch):
-        shape = (rows, channels(request), patch, patch)
-    values = noise(shape, request.dtype)
-    grid = torch.tensor([[time, high, wide]] * request.batch, dtype=torch.int64, device="cpu")
-    named = {name: values, grid_name: grid}
+        images = _layout(request, (name, grid_name), (count, channels(request), patch, patch), (time, high, wide))
+        layouts.insert(0, images)
+    elif deep == 1 and not _convolves(request):
+        # Squares of pixels, one for each token, with their colours last.
+        side = merge * patch
+        squares = (count // merge**2, side, side, channels(request))
+        layouts.append(_layout(request, (name, grid_name), squares, (time, high // merge, wide // merge)))
     if "images_per_sample" in request.taken:
         # The grid of the image to make follows that of each image given.
-        named |= {grid_name: grid.repeat_interleave(2, 0), "images_per_sample": filled((request.batch,), 2)}
+        two = filled((request.batch,), 2)
+        layouts = [
+            {**one, grid_name: one[grid_name].repeat_interleave(2, 0), "images_per_sample": two} for one in layouts
+        ]
     merges = grid_name.replace("grid_thw", "merge_sizes")
     if merges in request.taken:
-        named[merges] = filled((request.batch,), merge)
+        layouts = [{**one, merges: filled((request.batch,), merge)} for one in layouts]
+    return layouts[0] if len(layouts) == 1 else first_accepted(request, layouts)
+
+
+def _layout(
+    request: Request, names: tuple[str, str], shape: tuple[int, ...], grid: tuple[int, int, int]
+) -> dict[str, torch.Tensor]:
+    """Values of this shape and this grid for each image, under the two names."""
+    grids = torch.tensor([grid] * request.batch, dtype=torch.int64, device="cpu")
+    return {names[0]: noise(shape, request.dtype), names[1]: grids}
+
+
+def _convolves(request: Request, patch: int | None = None) -> bool:
+    """Whether each patch goes through a convolution as a small image, not through a product as a row.
+
+    Without `patch`: whether there is a convolution at all, over space or over space and time.
+    """
+    return isinstance(request.model, nn.Module) and any(
+        (isinstance(one, (nn.Conv2d, nn.Conv3d)) and patch is None)
+        or (isinstance(one, nn.Conv2d) and one.kernel_size == (patch, patch))
+        for one in request.model.modules()
+    )
+
+
+def packed(request: Request) -> dict[str, torch.Tensor]:
+    """All patches of all images as rows of values, and each image's (height, width) in patches.
+
+    An encoder by itself takes whole images as well.
+    """
+    patch = int(request.vision("patch_size", default=16))
+    if "input_ids" not in request.taken:
+        return {"pixel_values": noise((request.batch, channels(request), *size(request)), request.dtype)}
+    merge = max(round(1 / request.whole("downsample_ratio", default=1)), 1)
+    high, wide = (max(side // (patch * merge), 1) * merge for side in size(request))
+    shape = (request.batch * high * wide, channels(request) * patch * patch)
+    grid = torch.tensor([[high, wide]] * request.batch, dtype=torch.int64, device="cpu")
+    return {"pixel_values": noise(shape, request.dtype), "image_grid_hw": grid}
+
+
+def pooled(request: Request) -> dict[str, torch.Tensor]:
+    """Images as (crops, patches, channels · patch²), the patches that become each token, and the grid of tokens.
+
+    A small image is one crop, beside the whole image scaled down; squares of two by two patches become a token.
+    """
+    patch = int(request.vision("patch_size", default=14))
+    high, wide = (max(side // patch, 1) for side in size(request))
+    down, across = -(-high // 2), -(-wide // 2)
+    places = torch.full((2 * down, 2 * across), -1, dtype=torch.int64, device="cpu")  # beyond the edge there is none
+    places[:high, :wide] = torch.arange(high * wide, device="cpu").reshape(high, wide)
+    crop = places.reshape(down, 2, across, 2).transpose(1, 2).reshape(-1, 4)
+    crops = 2 * request.batch
+    named = {"pixel_values": noise((crops, *row_shape(request, high * wide)), request.dtype)}
+    named["image_token_pooling"] = torch.cat(
+        [torch.where(crop < 0, crop, crop + one * high * wide) for one in range(crops)]
+    )
+    grids = [[down, across, down, across]] * request.batch
+    named["image_grids"] = torch.tensor(grids, dtype=torch.int64, device="cpu")
+    named["image_num_crops"] = filled((request.batch,), 2)
     return named
 
 
-def _convolves(request: Request, patch: int) -> bool:
-    """Whether each patch goes through a convolution as a small image, not through a product as a row."""
-    return isinstance(request.model, nn.Module) and any(
-        isinstance(one, nn.Conv2d) and one.kernel_size == (patch, patch) for one in request.model.modules()
-    )
+def folds(model: Any) -> bool:
+    """Whether a built model folds the time and space of each patch into its width, layer by layer."""
+    return isinstance(model, nn.Module) and any(hasattr(one, "t_fold") for one in model.modules())
+
+
+def row_shape(request: Request, count: int) -> tuple[int, int]:
+    """So many patches as rows of their values."""
+    return count, channels(request) * int(request.vision("patch_size", default=14)) ** 2
+
+
+def reads_rows(request: Request) -> bool:
+    """Whether a product, not a convolution, embeds the patches of an image, and no grid says where they are."""
+    if not isinstance(request.model, nn.Module) or not isinstance(request.vision("patch_size"), int):
+        return False
+    modules = list(request.model.modules())
+    first = next((one for one in modules if isinstance(one, nn.Linear)), None)
+    convolves = any(isinstance(one, (nn.Conv2d, nn.Conv3d)) for one in modules)
+    table = isinstance(getattr(request.model, "positional_embedding", None), nn.Parameter)
+    return table and not convolves and first is not None and first.in_features == row_shape(request, 1)[1]
 
 
 def strip(request: Request) -> dict[str, torch.Tensor]:

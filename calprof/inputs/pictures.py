@@ -29,7 +29,9 @@ def size(request: Request) -> tuple[int, int]:
     # The arguments of a timm model inside.
     arguments = request.vision("model_args")
     inner = arguments.get("img_size") if isinstance(arguments, Mapping) else None
-    high, wide = pair(inner or stated or _only(request) or _decoded(request), DEFAULT_SIZE)
+    high, wide = pair(inner or stated or _built_for(request) or _decoded(request), DEFAULT_SIZE)
+    if "prompt_pixel_values" in request.taken and stated is not None and high == 2 * wide:
+        high = wide  # of the prompt and the image, one above the other
     patch, scale = request.vision("patch_size"), request.whole(*JOINED)
     windows = request.vision("num_windows")
     scale = scale if isinstance(scale, int) else windows
@@ -46,10 +48,17 @@ def size(request: Request) -> tuple[int, int]:
     return high, wide
 
 
-def _only(request: Request) -> Any:
-    """The one size that a timm model inside accepts, as it refuses any other."""
-    modules = request.model.modules() if isinstance(request.model, nn.Module) else ()
-    return next((one.img_size for one in modules if getattr(one, "strict_img_size", False)), None)
+def _built_for(request: Request) -> Any:
+    """The one image size that a timm model inside accepts, where its configuration names only the architecture."""
+    modules = list(request.model.modules()) if isinstance(request.model, nn.Module) else []
+    strict = [one.img_size for one in modules if getattr(one, "strict_img_size", False)]
+    if request.vision("architecture") is not None:
+        strict += [one.img_size for one in modules if hasattr(one, "proj") and isinstance(_image_size(one), tuple)]
+    return next(iter(strict), None)
+
+
+def _image_size(module: Any) -> Any:
+    return getattr(module, "img_size", None)
 
 
 def _decoded(request: Request) -> int | None:

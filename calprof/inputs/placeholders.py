@@ -170,7 +170,13 @@ def method_of(model: Any, name: str) -> Any:
 
 
 def rows_of(features: Any) -> int:
-    """How many vectors the encoder's output holds, over all its dimensions but the last."""
+    """How many vectors the encoder's output holds, over all its dimensions but the last.
+
+    An encoder that hands on features for several layers of the text model has as many for each of them.
+    """
+    layers = getattr(features, "deepstack_features", None)
+    if layers and getattr(features, "pooler_output", None) is None and isinstance(layers[0], tuple):
+        return rows_of(layers[0][1])
     for name in ("pooler_output", "last_hidden_state"):
         if getattr(features, name, None) is not None:
             features = getattr(features, name)

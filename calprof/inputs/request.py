@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+DEFAULT_LENGTH = 128
 VISION = (
     "vision_config",
     "vision_tower_config",
@@ -18,6 +19,7 @@ VISION = (
     "video_config",
     "prompt_encoder_config",
     "encoder",
+    "sam_config",
 )
 AUDIO = (
     "audio_config",
@@ -32,8 +34,8 @@ AUDIO = (
     "asr_config",
     "encoder",
 )
-INNER = ("vision_config", "backbone_config", "dac_config")
-OUTER = ("thinker_config", "vlm_config", "text_config", "audio_video_config")
+INNER = ("vision_config", "backbone_config", "sam_config", "dac_config", "asr_config")
+OUTER = ("thinker_config", "vlm_config", "audio_video_config", "text_config")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ class Request:
     seconds: float | None = None
     frames: int | None = None
     dtype: torch.dtype = torch.float32
+
+    @property
+    def length(self) -> int:
+        """How many tokens a text has: the caller's number, or 128."""
+        return self.seq or DEFAULT_LENGTH
 
     def vision(self, *names: str, default: Any = None) -> Any:
         """The first of these fields that the vision part of the configuration, or the whole, has."""
@@ -81,8 +88,8 @@ def _parts(config: Any, first: tuple[str, ...]) -> Iterator[Any]:
         for name in first:
             part = getattr(outer, name, None)
             if part is not None and not isinstance(part, str):
-                inner = next((one for name in INNER if (one := getattr(part, name, None)) is not None), None)
-                yield from (one for one in (inner, part) if one is not None)
+                inner = (getattr(part, name, None) for name in INNER)
+                yield from (one for one in (*inner, part) if one is not None)
     yield from outers
 
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import torch
 
-from calprof.inputs import parts
-from calprof.inputs.parts import length
+from calprof.inputs import parts, stages
 from calprof.inputs.request import Request
 from calprof.inputs.text import random_ids
-from calprof.inputs.traits import config_vocabulary
+from calprof.inputs.traits import class_name, config_vocabulary, crosses, reads_vectors
 from calprof.inputs.values import filled, noise
 
 REGIONS = 36
@@ -23,7 +22,7 @@ def required(request: Request, named: Mapping[str, torch.Tensor]) -> dict[str, A
     """The arguments without a default that nothing in `named` stands for, and those that go with them."""
     made: dict[str, Any] = {}
     for name, parameter in request.taken.items():
-        needless = parameter.default is not inspect.Parameter.empty and not _expected(request, name)
+        needless = parameter.default is not inspect.Parameter.empty and not _expected(request, name, named)
         if name in named or (needless and (name != request.main or named)):
             continue
         builder = BUILDERS.get(name) or next((make for end, make in ENDINGS if name.endswith(end)), None)
@@ -35,9 +34,21 @@ def required(request: Request, named: Mapping[str, torch.Tensor]) -> dict[str, A
     return made
 
 
-def _expected(request: Request, name: str) -> bool:
+def _expected(request: Request, name: str, named: Mapping[str, torch.Tensor]) -> bool:
     """Whether the argument is needed though it has a default."""
+    if name == "encoder_hidden_states" and class_name(request.model).endswith("Decoder") and crosses(request.model):
+        return True
+    if name == "num_patches":
+        return "patch_ids" in request.taken
+    if name == "inputs_embeds":
+        return not reads_ids(request) and not named
     return name in EXPECTED or (name in STATED and request.whole(STATED[name]) is not None)
+
+
+def reads_ids(request: Request) -> bool:
+    """Whether the forward is given token ids, rather than what they were embedded to."""
+    given = "shared_kv_states" in request.taken or reads_vectors(request.model)
+    return "input_ids" in request.taken and not given
 
 
 def task(request: Request) -> torch.Tensor:
@@ -62,13 +73,13 @@ def boxes(request: Request) -> torch.Tensor:
 
 def class_tokens(request: Request) -> torch.Tensor:
     """(batch · classes, length) token ids of the names of the classes to find."""
-    shape = (request.batch * CLASSES, length(request))
+    shape = (request.batch * CLASSES, request.length)
     return random_ids(request.config, config_vocabulary(request.config), shape)
 
 
 def class_mask(request: Request) -> torch.Tensor:
     """(batch · classes, length) ones."""
-    return filled((request.batch * CLASSES, length(request)), 1)
+    return filled((request.batch * CLASSES, request.length), 1)
 
 
 def class_counts(request: Request) -> torch.Tensor:
@@ -77,11 +88,14 @@ def class_counts(request: Request) -> torch.Tensor:
 
 
 # Arguments that have a default but are refused if they keep it.
-EXPECTED = ("visual_feats", "visual_pos", "image")
+EXPECTED = (
+    "visual_feats", "visual_pos", "image", "feature_lens", "last_hidden_state", "vision_pos_embeds", "patch_ids",
+    "shared_kv_states",
+)  # fmt: skip
 # The same for models whose configuration has the field.
 STATED = {"encoder_hidden_states": "cross_hidden_size"}
 
-Builder = Callable[[Request], torch.Tensor | list[torch.Tensor]]
+Builder = Callable[[Request], Any]
 BUILDERS: dict[str, Builder] = {
     "inputs": parts.tokens, "latents": parts.latents, "prompt_pixel_values": parts.picture,
     "prompt_masks": parts.picture, "image": parts.picture, "context_hidden_states": parts.context,
@@ -89,7 +103,17 @@ BUILDERS: dict[str, Builder] = {
     "classes_input_ids": class_tokens, "classes_attention_mask": class_mask, "classes_structure": class_counts,
     "input_features": parts.spectrum, "spectrogram": parts.spectrogram, "mel_spectrogram": parts.mel_spectrogram,
     "hidden_states": parts.states, "image_features": parts.layered, "pooled_patches_idx": parts.pooled,
-    "audio_input_ids": parts.codes, "backbone_features": parts.pyramid, "encoder_hidden_states": parts.encoded,
+    "audio_input_ids": parts.codes, "encoder_hidden_states": parts.encoded, "mask": parts.mask,
+    "num_patches": stages.patch_count, "context": stages.context, "reference_mel": parts.spectrogram,
+    "condition_vector": parts.spectrogram, "chunk_sample_lengths": stages.sample_counts,
+    "speaker_embedding": stages.speaker, "conditioning": stages.conditioning, "quantized_code": stages.codes,
+    "code": stages.codes, "time_step": stages.step, "patch_embeds": stages.feature_map,
+    "text_features": stages.context, "decoder_queries": stages.queries, "marks": stages.marks,
+    "num_options": stages.options, "question_type_ids": stages.question_types, "feature_lens": stages.frame_counts,
+    "last_hidden_state": stages.last_state, "vision_features": stages.vision_features,
+    "vision_pos_encoding": stages.places, "vision_pos_embeds": stages.feature_maps,
+    "backbone_features": stages.feature_maps, "inputs_embeds": stages.vectors, "patch_ids": stages.patch_ids,
+    "shared_kv_states": stages.shared_states,
 }  # fmt: skip
 ENDINGS: tuple[tuple[str, Builder], ...] = (
     ("_input_ids", parts.tokens), ("_embeds", parts.embeddings), ("hidden_states", parts.embeddings),

@@ -39,7 +39,7 @@ def waveform(request: Request) -> dict[str, torch.Tensor]:
         return {"input_values": noise((request.batch, length, mels), request.dtype)}
     shape: tuple[int, ...] = (request.batch, samples(request))
     heard = request.audio("audio_channels", "feature_extraction_channels", "channels")
-    if heard is not None or request.audio("codebook_size", "quantization_levels"):
+    if heard is not None or request.audio("codebook_size", "quantization_levels", "quantization_dim"):
         shape = (request.batch, request.audio("audio_channels", "channels", default=1), shape[1])
     named = {"input_values": noise(shape, request.dtype)}
     if "input_values_cutoffs" in request.taken:
@@ -62,12 +62,13 @@ def features(request: Request) -> dict[str, torch.Tensor]:
     if square is not None:
         return {"input_features": noise((request.batch, 1, 4 * square, bins), request.dtype)}
     bins = _read_bins(request, bins)
-    length = _frames(request)
+    length = frame_count(request)
     if "feature_lens" in request.taken:
         # The sounds of all samples one after the other, and how long each is.
         joined = noise((bins, request.batch * length), request.dtype)
         return {"input_features": joined, "feature_lens": filled((request.batch,), length)}
-    convolved = stacked is None and _convolves(request, bins)
+    # Chunks of known length come with their frames last, even if a convolution goes over both axes.
+    convolved = "chunk_sample_lengths" in request.taken or (stacked is None and _convolves(request, bins))
     shape = (request.batch, bins, length) if convolved else (request.batch, length, bins)
     if "audio_mel" in request.taken:  # with a mask of what is padding
         return {"audio_mel": noise(shape, request.dtype), "audio_mel_mask": filled((request.batch, length), 0).bool()}
@@ -102,7 +103,7 @@ def _masks_frames(request: Request, mask: str) -> bool:
     return encode is None or mask in inspect.signature(encode).parameters
 
 
-def _frames(request: Request) -> int:
+def frame_count(request: Request) -> int:
     """How many frames: as many as the encoder has positions for, else by the seconds, in whole chunks."""
     fixed = request.audio("max_source_positions")
     # Relative positions are a limit, not a length.

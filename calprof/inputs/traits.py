@@ -195,3 +195,19 @@ def tables_of_codes(model: nn.Module) -> int:
     found = [module for name, module in model.named_modules() if name.rpartition(".")[2] == "embed_tokens"]
     lists = [module for module in found if isinstance(module, nn.ModuleList)]
     return len(lists[0]) if lists and len(lists) == len(found) else 1
+
+
+def reads_vectors(model: Any) -> bool:
+    """Whether a model has token tables only in lists, one for each step, so that it is given embedded tokens."""
+    if not isinstance(model, nn.Module) or not is_hugging_face(model):
+        return False
+    tables = [name for name, module in model.named_modules() if isinstance(module, nn.Embedding)]
+    lists = [name for name, module in model.named_children() if isinstance(module, nn.ModuleList)]
+    inside = all(name.rpartition(".")[0] in lists for name in tables)
+    return bool(tables) and inside and not hasattr(model, "embed_tokens")
+
+
+def crosses(model: Any) -> bool:
+    """Whether a built model has layers that attend to what an encoder hands on."""
+    kinds = {type(module).__name__ for module in model.modules()} if isinstance(model, nn.Module) else set()
+    return any("Cross" in kind or "Merged" in kind for kind in kinds)

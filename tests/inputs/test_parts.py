@@ -148,17 +148,21 @@ def test_a_decoder_of_boxes_gets_features_of_sight_and_text() -> None:
     model = built(
         "sam3_detr_decoder", hidden_size=16, num_layers=1, num_queries=4, num_attention_heads=2, intermediate_size=20
     )
-    made = from_config(model, batch=2, seq=5)
-    assert all(value.shape == (2, 5, 16) for value in made.kwargs.values())
-    assert {*made.kwargs} == {"vision_features", "text_features", "vision_pos_encoding"}
+    made = from_config(model, batch=2, seq=5, image_size=64)
+    # A vector for each of 4 x 4 patches, and for each token.
+    shapes = {name: tuple(value.shape) for name, value in made.kwargs.items()}
+    assert shapes == {
+        "vision_features": (2, 16, 16), "text_features": (2, 5, 16), "vision_pos_encoding": (2, 16, 16),
+    }  # fmt: skip
     tiny.run(model, made)
 
 
 def test_a_decoder_of_masks_gets_features_of_every_level() -> None:
     model = built("sam3_mask_decoder", hidden_size=16, num_upsampling_stages=3, num_attention_heads=2)
-    made = from_config(model, batch=2, seq=11)
+    made = from_config(model, batch=2, seq=11, image_size=48)
+    # The coarsest level is of patches of 16 x 16 pixels.
     assert [value.shape for value in made.kwargs["backbone_features"]] == [(2, 16, edge, edge) for edge in (12, 6, 3)]
-    assert made.kwargs["encoder_hidden_states"].shape == (2, 11, 16)
+    assert made.kwargs["encoder_hidden_states"].shape == (2, 9, 16)
     assert tiny.run(model, made).pred_masks.shape == (2, 11, 12, 12)
 
 
