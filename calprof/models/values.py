@@ -14,7 +14,7 @@ from torch._subclasses.fake_tensor import (
     UnsupportedOperatorException,
 )
 
-from calprof.models.construction import converted
+from calprof.models.construction import converted, real_copies
 from calprof.models.fake import ShapesOnly
 
 _OURS = str(Path(__file__).parents[1])
@@ -41,7 +41,7 @@ class ValueNeeded(ValueError):
 
 @contextmanager
 def running(mode: ShapesOnly | None) -> Iterator[None]:
-    """Runs a block under `mode`, if there is one; a forward may convert the model's parameters.
+    """Runs a block under `mode`, if there is one; a forward may convert the model's parameters and copy known values.
 
     Raises:
         ValueNeeded: The block asked for a value that is not known.
@@ -50,7 +50,7 @@ def running(mode: ShapesOnly | None) -> Iterator[None]:
         yield
         return
     try:
-        with mode, converted():
+        with mode, converted(), real_copies():
             yield
     except Exception as error:
         if not _is_question(error):

@@ -267,3 +267,18 @@ def test_a_deep_copy_made_while_building_keeps_the_values_of_what_has_some():
     first, second = build_fake(construct, ShapesOnly())
     assert isinstance(second.weight, FakeTensor) and second.weight is not first.weight
     assert int(second.num_batches_tracked) == 0 and second.num_batches_tracked is not first.num_batches_tracked
+
+
+def test_a_forward_may_copy_what_it_knows():
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = torch.nn.Linear(3, 5)
+
+        def forward(self, x):
+            lengths = copy.deepcopy(torch.tensor([2, 1]))
+            return self.first(x)[: lengths[0].item()]
+
+    mode = fake.ShapesOnly()
+    model = fake.build(Model, mode)
+    assert calprof.profile(model, (4, 3)).macs == 60
