@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ def real_copies() -> Iterator[None]:
     """
     original: Any = torch.Tensor.__deepcopy__
 
+    @wraps(original)  # under its own name: a recording sees the copy
     def copied(tensor: torch.Tensor, memo: dict[int, Any]) -> Any:
         if isinstance(tensor, FakeTensor):
             return original(tensor, memo)

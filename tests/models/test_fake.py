@@ -281,4 +281,5 @@ def test_a_forward_may_copy_what_it_knows():
 
     mode = fake.ShapesOnly()
     model = fake.build(Model, mode)
-    assert calprof.profile(model, (4, 3)).macs == 60
+    prof = calprof.profile(model, (4, 3))
+    assert prof.macs == 60 and not prof.uncounted
