@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from environment import machine, save, versions
+from environment import RESULTS, load, machine, save, versions
 from tables import zoo as table
 from tiny_models import Refused, tiny_blueprint
 from zoo_models import SOURCES, Entry, reduced, refused_by_itself
-from zoo_results import DIFFERENT, EXACT, FAILED, NO_MODEL, REFUSED, collected, remarks
+from zoo_results import DIFFERENT, EXACT, FAILED, NO_MODEL, REFUSED, collected, remarks, renewed
 
 import calprof
 from calprof.models.blueprint import Blueprint
@@ -63,10 +63,11 @@ def main() -> None:
 
 
 def collect(files: list[Path]) -> None:
-    """Adds up what sweeps wrote, prints the table and writes it."""
+    """Adds up what sweeps wrote, beside what is there of zoos not swept again; prints the table and writes it."""
     rows = [json.loads(line) for file in files for line in file.read_text().splitlines()]
     packages = ("torch", "torchvision", "timm", "transformers", "diffusers")
-    result = {"versions": versions(packages), "machine": machine(), "groups": collected(rows), "remarks": remarks(rows)}
+    before = load("zoo") if (RESULTS / "zoo.json").exists() else {}
+    result = {"versions": versions(packages), "machine": machine(), **renewed(before, rows)}
     print(table(result))
     print(save("zoo", result))
 

@@ -67,3 +67,18 @@ def remarks(rows: Iterable[Row]) -> list[str]:
 def first(tried: dict[str, str]) -> str:
     """Returns what the first, and smallest, configuration that was tried came to."""
     return next(iter(tried.values()), "none could be made")
+
+
+def renewed(before: Row, rows: Sequence[Row]) -> Row:
+    """Returns groups and remarks: those of new sweeps, and from `before` those of sources not swept again."""
+    groups = {group["name"]: group for group in (*before.get("groups", ()), *collected(rows))}
+    swept = {(row["source"], row["variant"]) for row in rows}
+    kept = [line for line in before.get("remarks", ()) if _swept_in(line) not in swept]
+    return {"groups": list(groups.values()), "remarks": kept + remarks(rows)}
+
+
+def _swept_in(remark: str) -> tuple[str, str]:
+    """The source and the variant that a remark is of."""
+    head = remark.removeprefix("- ").partition(": ")[0]
+    source, _, name = head.partition(":")
+    return source, name.rpartition(" (")[2].removesuffix(")") if name.endswith(")") else "default"

@@ -70,3 +70,18 @@ def test_a_sample_is_exact(tmp_path, names, options):
     assert [(row["name"], row["status"], row.get("uncounted")) for row in rows if row["status"] != "exact"] == []
     assert not any(row["uncounted"] for row in rows)
     assert all(row["macs"] == row["dispatcher"] > 0 for row in rows)
+
+
+def test_new_sweeps_take_the_place_of_old_ones(monkeypatch):
+    monkeypatch.syspath_prepend(str(ZOO.parent))
+    from zoo_results import renewed
+
+    def row(name, status, variant="default", source="timm"):
+        return {"source": source, "name": name, "variant": variant, "group": "", "status": status, "reason": "E",
+                "uncounted": {}, "tried": {"a": "b"}}  # fmt: skip
+
+    before = renewed({}, [row("a", "failed"), row("b", "exact"), row("c", "failed", "small", "transformers")])
+    assert [group["name"] for group in before["groups"]] == ["timm", "transformers, every type, small"]
+    after = renewed(before, [row("c", "exact", "small", "transformers"), row("d", "refused", "small", "transformers")])
+    assert [(group["models"], group["exact"]) for group in after["groups"]] == [(2, 1), (2, 1)]
+    assert [line.partition(": ")[0] for line in after["remarks"]] == ["- timm:a", "- transformers:d (small)"]
