@@ -48,11 +48,13 @@ def states(request: Request) -> torch.Tensor:
         return noise((request.batch, first.in_channels, samples(request)), request.dtype)
     if "quantized_code" in request.taken:
         return stages.denoised(request)
-    if isinstance(first, nn.Conv1d) and first.in_channels == request.whole("input_dim", "input_size", *WIDTHS):
-        return noise((request.batch, first.in_channels, request.length), request.dtype)
+    wide = request.whole("input_dim", "input_size", *WIDTHS, default=1)
+    vectors = noise((request.batch, request.length, wide), request.dtype)
+    if isinstance(first, nn.Conv1d) and first.in_channels == wide:
+        return vectors.transpose(1, 2).contiguous()
     # Where both are stated, `num_windows` counts all windows, else those along each side.
     side = int(request.whole("num_windows_side", "num_windows", default=1))
-    return embeddings(request).repeat(side**2, 1, 1)
+    return vectors.repeat(side**2, 1, 1)
 
 
 def encoded(request: Request) -> torch.Tensor:
