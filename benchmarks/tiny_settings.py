@@ -72,6 +72,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "glm_image_vqmodel": {"num_embeddings": CODES},
     "inkling_vision": {"patch_size": 4, "num_hidden_layers": 4},
     "moonshine_streaming": {"num_key_value_heads": 8},
+    "superpoint": {"max_keypoints": 64},  # untrained, it takes every pixel for one
     "pix2struct_text_model": {"initializer_range": 0.02},
     "pe_video_encoder": {"vision_config": {"model_args": {"depth": 2, "embed_dim": 128, "num_heads": 2}}},
     "pp_ocrv5_server_det": {
