@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import torch
 
@@ -18,7 +18,7 @@ _Noted = tuple[str, type, int, Sequence[Size]]
 """Of one module: path, class, identity and own parameters; a plain tuple, for a run has no time for more."""
 
 
-def inventory(found: Walk, calls: Sequence[tuple[str, int]], ignored: Collection[int]) -> Later[ModuleRecord]:
+def inventory(found: Walk, calls: Iterable[tuple[str, int]], ignored: Collection[int]) -> Later[ModuleRecord]:
     """Returns the record of each module, under its first path.
 
     Neither the modules nor their parameters are kept: what the records say is what holds now.
@@ -49,7 +49,7 @@ def _numel(parameter: torch.nn.Parameter) -> int:
 
 
 def _records(
-    noted: Sequence[_Noted], calls: Sequence[tuple[str, int]], ignored: Collection[int]
+    noted: Sequence[_Noted], calls: Iterable[tuple[str, int]], ignored: Collection[int]
 ) -> Iterator[ModuleRecord]:
     # The first path of a module that is registered under several.
     distinct = {number: (path, kind, own) for path, kind, number, own in reversed(noted)}

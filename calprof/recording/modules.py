@@ -155,6 +155,12 @@ class Tally:
                 paths.append(path)
         return paths
 
+    @property
+    def outsiders(self) -> bool:
+        """Whether a module ran that is not the model's."""
+        self.paths()
+        return self._known.outsiders
+
     def below(self, modules: Collection[int]) -> list[bool]:
         """Returns of every scope whether it is that of one of the modules with these identities, or below one."""
         found: list[bool] = []

@@ -21,6 +21,8 @@ class Paths:
         self._first: dict[int, str] = {}
         self._several: dict[int, list[str]] = {}
         """Every path of modules that are registered in several places."""
+        self.outsiders = False
+        """Whether modules were met that are not the model's."""
 
     def known(self) -> tuple[Mapping[int, str], Mapping[int, list[str]]]:
         """Returns the first path of every module that is known, and every path of those that have several."""
@@ -38,6 +40,7 @@ class Paths:
         first = self.known()[0].get(id(module))
         if first is None:
             # Not part of the profiled model: a name below whoever calls it, and names for its children.
+            self.outsiders = True
             base = f"{caller}.{type(module).__name__}" if caller else type(module).__name__
             for name, child in walk(module):
                 path = f"{base}.{name}" if name else base

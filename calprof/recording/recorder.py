@@ -181,10 +181,11 @@ class Recorder:
 
     def _module_records(self, paths: Sequence[str]) -> Later[ModuleRecord]:
         found = self._modules()
-        known = {path for path, _ in found}
-        met = {path: module for path, module in zip(paths, self._tally.modules, strict=True) if path not in known}
-        found += [(path, module) for path, module in met.items() if module is not None]
-        return inventory(found, list(zip(paths, self._tally.calls, strict=True)), self._ignored)
+        if self._tally.outsiders:
+            known = {path for path, _ in found}
+            met = {path: module for path, module in zip(paths, self._tally.modules, strict=True) if path not in known}
+            found += [(path, module) for path, module in met.items() if module is not None]
+        return inventory(found, zip(paths, tuple(self._tally.calls), strict=True), self._ignored)
 
     def _modules(self) -> list[tuple[str, torch.nn.Module]]:
         """The model's modules: it may have made some during the run, or be another than before it."""
