@@ -26,7 +26,7 @@ from calprof.recording.evaluation import evaluate
 from calprof.recording.modules import Tally, follow
 from calprof.recording.reach import sequence_number
 from calprof.recording.recording import Call, Uncounted
-from calprof.recording.signature import KEYWORDS, RESULT, append
+from calprof.recording.signature import key_of
 from calprof.recording.walking import walk
 
 Key = tuple[Any, ...]
@@ -140,16 +140,7 @@ class Backward:
 
 def _tail(args: Any, kwargs: Any, out: Any) -> Key:
     """Returns a call as a key, without its op."""
-    key: list[Any] = []
-    for value in args:
-        append(key, value, False)
-    if kwargs:
-        key += [KEYWORDS, tuple(kwargs)]
-        for value in kwargs.values():
-            append(key, value, False)
-    key.append(RESULT)
-    append(key, out, False)
-    return tuple(key)
+    return key_of(None, args, kwargs, out, False)[1:]
 
 
 class _Kernels(TorchDispatchMode):
