@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +11,7 @@ import torch
 
 from calprof.api import calculated, profile
 from calprof.conventions import Convention, find_convention
+from calprof.inputs.trials import unlogged
 from calprof.models.blueprint import Blueprint, Sizes, is_ours
 from calprof.models.copying import fake_copy
 from calprof.models.fake import ShapesOnly, build
@@ -216,7 +216,7 @@ def _built(blueprint: Blueprint, dtype: torch.dtype) -> tuple[torch.nn.Module, V
 def _profiled(
     blueprint: Blueprint, model: torch.nn.Module, run: Mapping[str, Any], shown: bool, notes: tuple[str, ...] = ()
 ) -> Profile:
-    with _unlogged():
+    with unlogged():
         inputs = blueprint.inputs(model)
         try:
             with module_bar(f"Profiling {blueprint.label}", model, shown):
@@ -232,18 +232,6 @@ def _profiled(
 
 def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
-
-
-@contextmanager
-def _unlogged() -> Iterator[None]:
-    """Keeps PyTorch from printing the traceback of an operation that fails without storage, which is raised as well."""
-    logger = logging.getLogger("torch._subclasses.fake_tensor")
-    before = logger.disabled
-    logger.disabled = True
-    try:
-        yield
-    finally:
-        logger.disabled = before
 
 
 def _with_weights(blueprint: Blueprint, dtype: torch.dtype) -> torch.nn.Module:

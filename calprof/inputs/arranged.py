@@ -11,7 +11,7 @@ from torch import nn
 
 from calprof.inputs.placeholders import method_of
 from calprof.inputs.request import Request
-from calprof.inputs.trials import accepted
+from calprof.inputs.trials import accepted, needed
 
 
 def arranged(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -24,8 +24,7 @@ def arranged(request: Request, named: dict[str, torch.Tensor]) -> dict[str, torc
         return named
     taken = inspect.signature(encode).parameters
     given = {name: value for name, value in named.items() if name in taken}
-    needed = [one.name for one in taken.values() if one.default is one.empty and one.kind is not one.VAR_KEYWORD]
-    if "pixel_values" not in given or any(name not in given for name in needed):
+    if "pixel_values" not in given or any(name not in given for name in needed(encode)):
         return named
     layouts = _of_patches(values) if "grid_thw" in " ".join(named) else _of_images(values, request)
     tries = [given | {"pixel_values": one} for one in layouts]
@@ -58,9 +57,7 @@ def first_accepted(request: Request, layouts: Sequence[dict[str, torch.Tensor]])
     encode = _encoder(request)
     if encode is None or not isinstance(request.model, nn.Module):
         return layouts[0]
-    taken = inspect.signature(encode).parameters.values()
-    needed = [one.name for one in taken if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
-    if any(name not in layouts[0] for name in needed):
+    if any(name not in layouts[0] for name in needed(encode)):
         return layouts[0]  # there is nobody to ask
     return accepted(request.model, encode, layouts)
 

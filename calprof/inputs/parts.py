@@ -9,12 +9,12 @@ from calprof.inputs import stages
 from calprof.inputs.pictures import channels, size
 from calprof.inputs.request import Request
 from calprof.inputs.sound import BINS, DEFAULT_SECONDS, FRAMES_PER_SECOND, features, samples
+from calprof.inputs.stages import WIDTHS
 from calprof.inputs.text import random_ids
 from calprof.inputs.traits import config_vocabulary, first_layer
 from calprof.inputs.values import filled, integers, noise
 
 POOLED = 4
-WIDTHS = ("hidden_size", "d_model", "embed_dim")
 
 
 def tokens(request: Request) -> torch.Tensor:

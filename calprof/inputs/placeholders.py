@@ -14,7 +14,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from calprof.inputs.request import Request, lookup
 from calprof.inputs.text import first_id
 from calprof.inputs.traits import unwrapped
-from calprof.inputs.trials import UNDECIDED, evaluating, fake_mode_of
+from calprof.inputs.trials import UNDECIDED, fake_mode_of, needed
+from calprof.recording.restore import training_mode
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,13 @@ def _asked(request: Request, modality: Modality, named: Mapping[str, torch.Tenso
         return None
     taken = inspect.signature(encode).parameters
     given = {name: value for name, value in named.items() if name in taken}
-    needed = [one for one in taken.values() if one.default is one.empty and one.kind is not one.VAR_KEYWORD]
-    missing = [one.name for one in needed if one.name not in given]
+    missing = [name for name in needed(encode) if name not in given]
     if missing == ["input_ids"]:
         return _reckoned(request.model, given)
     if missing:
         return _patches(named)
     mode = fake_mode_of(request.model)
-    with evaluating(request.model), torch.no_grad():
+    with training_mode(request.model, False), torch.no_grad():
         try:
             with mode or FakeTensorMode(allow_non_fake_inputs=True):
                 rows = rows_of(_tokenized(request.model, encode(**given), given))

@@ -89,7 +89,7 @@ def class_counts(request: Request) -> torch.Tensor:
 
 # Arguments that have a default but are refused if they keep it.
 EXPECTED = (
-    "visual_feats", "visual_pos", "image", "feature_lens", "last_hidden_state", "vision_pos_embeds", "patch_ids",
+    "visual_feats", "visual_pos", "image", "last_hidden_state", "vision_pos_embeds", "patch_ids",
     "shared_kv_states",
 )  # fmt: skip
 # The same for models whose configuration has the field.
@@ -104,12 +104,12 @@ BUILDERS: dict[str, Builder] = {
     "input_features": parts.spectrum, "spectrogram": parts.spectrogram, "mel_spectrogram": parts.mel_spectrogram,
     "hidden_states": parts.states, "image_features": parts.layered, "pooled_patches_idx": parts.pooled,
     "audio_input_ids": parts.codes, "encoder_hidden_states": parts.encoded, "mask": parts.mask,
-    "num_patches": stages.patch_count, "context": stages.context, "reference_mel": parts.spectrogram,
+    "num_patches": stages.patch_count, "context": parts.embeddings, "reference_mel": parts.spectrogram,
     "condition_vector": parts.spectrogram, "chunk_sample_lengths": stages.sample_counts,
     "speaker_embedding": stages.speaker, "conditioning": stages.conditioning, "quantized_code": stages.codes,
     "code": stages.codes, "time_step": stages.step, "patch_embeds": stages.feature_map,
-    "text_features": stages.context, "decoder_queries": stages.queries, "marks": stages.marks,
-    "num_options": stages.options, "question_type_ids": stages.question_types, "feature_lens": stages.frame_counts,
+    "text_features": parts.embeddings, "decoder_queries": stages.queries, "marks": stages.marks,
+    "num_options": stages.options, "question_type_ids": stages.question_types,
     "last_hidden_state": stages.last_state, "vision_features": stages.vision_features,
     "vision_pos_encoding": stages.places, "vision_pos_embeds": stages.feature_maps,
     "backbone_features": stages.feature_maps, "inputs_embeds": stages.vectors, "patch_ids": stages.patch_ids,

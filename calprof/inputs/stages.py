@@ -16,7 +16,7 @@ from calprof.inputs.values import filled, noise
 
 QUESTIONS = 2
 PATCH = 4  # bytes of a patch
-CONTEXT = ("input_dim", "hidden_size", "d_model", "embed_dim")
+WIDTHS = ("hidden_size", "d_model", "embed_dim")
 
 
 def patch_count(request: Request) -> torch.Tensor:
@@ -30,20 +30,10 @@ def patch_ids(request: Request) -> torch.Tensor:
     return (torch.arange(request.length, device="cpu") // PATCH).expand(request.batch, -1).contiguous()
 
 
-def context(request: Request) -> torch.Tensor:
-    """(batch, length, width) vectors that latents, queries or an image attend to."""
-    return noise((request.batch, request.length, request.whole(*CONTEXT, default=1)), request.dtype)
-
-
 def sample_counts(request: Request) -> torch.Tensor:
     """(batch,) samples that the frames of each chunk of sound were made of."""
     step = request.audio("hop_length", default=DEFAULT_RATE // FRAMES_PER_SECOND)
     return filled((request.batch,), frame_count(request) * int(step))
-
-
-def frame_counts(request: Request) -> torch.Tensor:
-    """(batch,) frames of each sound."""
-    return filled((request.batch,), frame_count(request))
 
 
 def speaker(request: Request) -> torch.Tensor:
@@ -114,7 +104,7 @@ def shared_states(request: Request) -> dict[str, tuple[torch.Tensor, torch.Tenso
 
 def vectors(request: Request) -> torch.Tensor:
     """(batch, length, width) vectors in place of tokens; a token and a state side by side for a model that drafts."""
-    wide = request.whole(*CONTEXT, default=1)
+    wide = request.whole("input_dim", *WIDTHS, default=1)
     if "shared_kv_states" in request.taken:
         wide = 2 * request.whole("backbone_hidden_size", default=wide)
     return noise((request.batch, request.length, wide), request.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from torch._subclasses.fake_tensor import (
     FakeTensorMode,
 )
 
+from calprof.recording.restore import training_mode
+
 REFUSALS = (RuntimeError, ValueError, LookupError, TypeError, AttributeError, AssertionError)
 UNDECIDED = (DataDependentOutputException, DynamicOutputShapeException)
 
@@ -25,16 +28,11 @@ def fake_mode_of(model: Any) -> FakeTensorMode | None:
     return next((one.fake_mode for one in model.parameters() if isinstance(one.data, FakeTensor)), None)
 
 
-@contextlib.contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Every module in eval mode inside, each as it was afterwards."""
-    before = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in before:
-            module.training = training
+def needed(call: Callable[..., Any]) -> list[str]:
+    """Names of the parameters that a function cannot do without."""
+    parameters = inspect.signature(call).parameters.values()
+    open_ended = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [one.name for one in parameters if one.default is one.empty and one.kind not in open_ended]
 
 
 def accepted(model: nn.Module, call: Callable[..., Any], tries: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -47,7 +45,7 @@ def accepted(model: nn.Module, call: Callable[..., Any], tries: Sequence[dict[st
 
 def _runs(model: nn.Module, call: Callable[..., Any], given: dict[str, Any]) -> bool:
     mode = fake_mode_of(model) or FakeTensorMode(allow_non_fake_inputs=True)
-    with evaluating(model), torch.no_grad(), _quiet():
+    with training_mode(model, False), torch.no_grad(), unlogged():
         try:
             with mode:
                 call(**given)
@@ -59,8 +57,8 @@ def _runs(model: nn.Module, call: Callable[..., Any], given: dict[str, Any]) -> 
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Nothing logged about the shapes that do not fit."""
+def unlogged() -> Iterator[None]:
+    """Keeps PyTorch from printing the traceback of an operation that fails without storage, which is raised as well."""
     logger = logging.getLogger("torch._subclasses.fake_tensor")
     before, logger.disabled = logger.disabled, True
     try:

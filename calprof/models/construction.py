@@ -12,7 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import init
 from torch.utils._python_dispatch import _disable_current_modes
 
-from calprof.recording.patching import patched
+from calprof.recording.patching import exchanged, patched
 
 
 @contextmanager
@@ -45,11 +45,8 @@ def converted() -> Iterator[None]:
         elif (tensor.dtype, tensor.device, tensor.shape) != (converted.dtype, converted.device, converted.shape):
             tensor.data = converted.detach()
 
-    torch.utils.swap_tensors = convert
-    try:
+    with patched(torch.utils, "swap_tensors", convert):
         yield
-    finally:
-        torch.utils.swap_tensors = swap
 
 
 @contextmanager
@@ -63,10 +60,5 @@ def uninitialised() -> Iterator[None]:
 
         return filled
 
-    for name, fill in fillers.items():
-        setattr(init, name, unless_fake(fill))
-    try:
+    with exchanged([(init, name, unless_fake(fill)) for name, fill in fillers.items()]):
         yield
-    finally:
-        for name, fill in fillers.items():
-            setattr(init, name, fill)
