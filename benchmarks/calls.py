@@ -52,7 +52,7 @@ def cases() -> dict[str, tuple[str, Callable[[], Any]]]:
         "softmax": ("priced", lambda: F.softmax(x, -1)),
         "scaled_dot_product_attention": ("priced", lambda: F.scaled_dot_product_attention(heads, heads, heads)),
         "layer_norm": ("priced", lambda: F.layer_norm(x, (8,), bias, bias, 1e-5)),
-        "a module's hooks": ("module", lambda: module(x)),
+        "a module": ("module", lambda: module(x)),
     }
 
 

@@ -217,9 +217,9 @@ def _passes(
     model: torch.nn.Module, given: Inputs, loss: Callable[[Any], torch.Tensor] | None
 ) -> tuple[Recording, Recording]:
     """Runs forward and backward; returns the forward's recording and that of both."""
-    recorder = Recorder(model, grads=True)
     timeline = Timeline(model)
-    with recorder, timeline.following(recorder.tally):
+    recorder = Recorder(model, grads=True, changed=lambda: timeline.note(recorder.tally))
+    with recorder:
         output = model(*given.args, **given.kwargs)
         value = loss(output) if loss is not None else None
         recorder.differentiate(output if value is None else value)

@@ -27,6 +27,7 @@ def process_state() -> dict[str, Any]:
         "forward pre-hooks": len(nn_module._global_forward_pre_hooks),
         "forward hooks": len(nn_module._global_forward_hooks),
         "always-called hooks": len(nn_module._global_forward_hooks_always_called),
+        "compiled calls": nn_module.Module._compiled_call_impl,
         "functions": [{name: value for name, value in vars(owner).items() if callable(value)} for owner in PATCHABLE],
         "autograd": torch.is_grad_enabled(),
         "inference": torch.is_inference_mode_enabled(),

@@ -2,20 +2,19 @@
 
 Autograd's kernels run below the function level, so a dispatch mode counts them. Each belongs to the module that
 made its autograd node, which the node's sequence number tells. A forward run again is Python: it has autograd on
-or module hooks firing, and is counted at the function level as the first one was, except where only part of it
+or modules running, and is counted at the function level as the first one was, except where only part of it
 runs, because a policy serves some results from memory or because checkpointing stops early.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch.autograd.graph import _engine_run_backward
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -23,7 +22,8 @@ from calprof.ops.backward import again_of, ops_of
 from calprof.ops.registry import Op, resolve
 from calprof.recording.compilation import eager
 from calprof.recording.evaluation import evaluate
-from calprof.recording.modules import Tally, follow
+from calprof.recording.following import following
+from calprof.recording.modules import Tally
 from calprof.recording.reach import sequence_number
 from calprof.recording.recording import Call, Uncounted
 from calprof.recording.signature import key_of
@@ -45,25 +45,12 @@ class Timeline:
             for parameter in module.parameters(recurse=False)
         }
 
-    @contextmanager
-    def following(self, tally: Tally) -> Iterator[None]:
-        """Notes when the running module of `tally` changes; its own hooks must be registered already."""
-
-        def note(*_: Any) -> None:
-            number, path = sequence_number(), tally.path(tally.scope)
-            if path != self._paths[-1]:
-                self._numbers.append(number)
-                self._paths.append(path)
-
-        handles = [
-            register_module_forward_pre_hook(note),
-            register_module_forward_hook(note, always_call=True),
-        ]
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
+    def note(self, tally: Tally) -> None:
+        """Notes which module of `tally` runs from now on."""
+        path = tally.path(tally.scope)
+        if path != self._paths[-1]:
+            self._numbers.append(sequence_number())
+            self._paths.append(path)
 
     def running(self) -> str:
         """Returns the path of the module that made the autograd node being executed, empty where none is."""
@@ -95,9 +82,8 @@ class Backward:
         ones = torch.ones_like(loss, memory_format=torch.preserve_format)
         with ExitStack() as stack:
             stack.enter_context(eager())
-            stack.callback(follow(self.tally))
-            stack.enter_context(self._timeline.following(self.tally))
-            # In this thread alone: modes, module hooks and sequence numbers belong to a thread.
+            stack.enter_context(following(self.tally, lambda: self._timeline.note(self.tally)))
+            # In this thread alone: modes, running modules and sequence numbers belong to a thread.
             stack.enter_context(torch.autograd.set_multithreading_enabled(False))
             kernels = stack.enter_context(_Kernels(self))
             stack.enter_context(_Reruns(self, kernels))

@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.module_tracker import ModuleTracker
@@ -17,7 +16,8 @@ from torch.utils.module_tracker import ModuleTracker
 from calprof.ops.registry import classify
 from calprof.recording.compilation import eager
 from calprof.recording.evaluation import evaluate
-from calprof.recording.modules import Tally, follow
+from calprof.recording.following import following
+from calprof.recording.modules import Tally
 from calprof.recording.signature import spell
 from calprof.recording.walking import walk
 from calprof.work import Work
@@ -49,7 +49,10 @@ def dispatch(run: Callable[[], Any], model: torch.nn.Module | None, recurrent: b
         model: The model, whose modules MACs belong to.
         recurrent: Whether to run RNNs step by step, not through oneDNN, which the counter has no formula for.
     """
-    tally, seen = Tally(walk(model)), Dispatched()
+    tally, missed, failed = Tally(walk(model)), Table(), ""
+    counter = FlopCounterMode(display=False)
+    # Its own tracker of modules fails where a forward differentiates; here the tally tells the modules.
+    counter.mod_tracker = cast(ModuleTracker, _Running(tally))
     with ExitStack() as stack:
         stack.enter_context(eager())
         stack.enter_context(_without_fused_layers())
@@ -57,20 +60,16 @@ def dispatch(run: Callable[[], Any], model: torch.nn.Module | None, recurrent: b
         stack.enter_context(torch.jit.optimized_execution(False))
         if recurrent:
             stack.enter_context(torch.backends.mkldnn.flags(enabled=False))
-        counter = FlopCounterMode(display=False)
-        # Its own tracker of modules fails where a forward differentiates; here the tally tells the modules.
-        counter.mod_tracker = cast(ModuleTracker, _Untracked())
-        stack.enter_context(_charged(counter, tally, seen.counted))
-        stack.callback(follow(tally))
+        stack.enter_context(following(tally))
         # Below the counter, so that it sees what the counter leaves of an op.
-        stack.enter_context(_Missed(counter, tally, seen.missed))
+        stack.enter_context(_Missed(counter, tally, missed))
         stack.enter_context(counter)
         try:
             run()
         except Exception as error:  # the forward ran before: what fails here is the counter, which is reported
-            message = f"{type(error).__name__}: {error}".splitlines()[0]
-            return Dispatched(seen.counted, seen.missed, message)
-    return seen
+            failed = f"{type(error).__name__}: {error}".splitlines()[0]
+    counted = {path: {str(op): flops // 2 for op, flops in ops.items()} for path, ops in counter.flop_counts.items()}
+    return Dispatched(counted, missed, failed)
 
 
 @contextmanager
@@ -83,38 +82,17 @@ def _without_fused_layers() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(before)
 
 
-@contextmanager
-def _charged(counter: FlopCounterMode, tally: Tally, table: Table) -> Iterator[None]:
-    """Charges what the counter has counted since to the running module, whenever another one begins or ends."""
-    known: dict[str, int] = {}
+class _Running:
+    """Stands for the counter's tracker of modules: each op is counted for the innermost running one alone."""
 
-    def charge(*_: Any) -> None:
-        place = table.setdefault(tally.path(tally.scope), {})
-        for op, flops in counter.flop_counts["Global"].items():
-            name = str(op)
-            if flops != known.get(name, 0):
-                place[name] = place.get(name, 0) + (flops - known.get(name, 0)) // 2
-                known[name] = flops
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
 
-    handles = [
-        # Registered before the hooks that move on to the next module, so called before them.
-        register_module_forward_pre_hook(charge),
-        register_module_forward_hook(charge, always_call=True),
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-        charge()
+    @property
+    def parents(self) -> frozenset[str]:
+        return frozenset({self._tally.path(self._tally.scope)})
 
-
-class _Untracked:
-    """Stands for the counter's tracker of modules: everything is counted in one place."""
-
-    parents = frozenset({"Global"})
-
-    def __enter__(self) -> _Untracked:
+    def __enter__(self) -> _Running:
         return self
 
     def __exit__(self, *_: Any) -> None:

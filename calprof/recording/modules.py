@@ -10,12 +10,10 @@ the order in which scopes began; 0 is outside every module.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from threading import get_ident
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from calprof.recording.paths import Paths
 from calprof.recording.walking import Walk
@@ -106,7 +104,7 @@ class Tally:
                 else:
                     places[scope] = places.get(scope, 0) + 1
             elif kind is int:
-                # Recording may start inside a running module, which then ends without having begun.
+                # A module that was running when recording stopped ends afterwards, in no scope.
                 if id(modules[scope]) == event:
                     scope = parents[scope]
             elif kind is Noted:
@@ -173,37 +171,3 @@ class Tally:
         places[scope] = places.get(scope, 0) + times
         if not places[scope]:
             del places[scope]
-
-
-def follow(tally: Tally) -> Callable[[], None]:
-    """Registers the hooks that tell `tally` which modules run in this thread.
-
-    Returns:
-        A function that removes them.
-    """
-    owner, events = get_ident(), tally.events
-    append, elsewhere = events.append, tally.elsewhere
-
-    def enter(module: torch.nn.Module, inputs: Any) -> None:
-        if get_ident() == owner:
-            append(module)
-        else:
-            elsewhere[id(module)] = module
-
-    def leave(module: torch.nn.Module, inputs: Any, output: Any) -> None:
-        if get_ident() == owner:
-            append(id(module))
-            if len(events) > HELD:
-                tally.replay()
-
-    handles = [
-        register_module_forward_pre_hook(enter),
-        # Called for a forward that raises too, so that a caller that catches goes on in its own scope.
-        register_module_forward_hook(leave, always_call=True),
-    ]
-
-    def remove() -> None:
-        for handle in handles:
-            handle.remove()
-
-    return remove

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from time import perf_counter
 from types import TracebackType
@@ -14,10 +14,11 @@ from calprof.ops.registry import Op
 from calprof.recording.compilation import eager
 from calprof.recording.control import run
 from calprof.recording.evaluation import Evaluated, evaluate
+from calprof.recording.following import following
 from calprof.recording.interception import Interception
 from calprof.recording.inventory import inventory
 from calprof.recording.later import Later
-from calprof.recording.modules import Tally, follow
+from calprof.recording.modules import Tally
 from calprof.recording.opaque import opaque
 from calprof.recording.patching import exchanged
 from calprof.recording.reach import ancestors, custom_functions, differentiable, loss_of, mark_unreached
@@ -41,6 +42,7 @@ class Recorder:
         grads: Whether to note which operands require a gradient, for the exact backward.
         ignore: Module classes, class names or dotted paths whose work is left out.
         found: The model's modules, where they have been walked already and a run exchanges none for another.
+        changed: Called while recording, whenever another module runs from then on.
 
     Raises:
         ValueError: An `ignore` rule that matches no module.
@@ -53,9 +55,11 @@ class Recorder:
         grads: bool = False,
         ignore: Collection[IgnoreRule] | IgnoreRule = (),
         found: Walk = (),
+        changed: Callable[[], None] | None = None,
     ) -> None:
         self.model = model
         self.grads = grads
+        self._changed = changed
         self._found = found
         self._children = sum([len(module._modules) for _, module in found]) if found else -1
         found = found or walk(model)
@@ -73,7 +77,7 @@ class Recorder:
             raise RuntimeError("this profiler is recording already; nest two profilers instead of one twice")
         with ExitStack() as stack:
             stack.enter_context(eager())
-            stack.callback(follow(self._tally))
+            stack.enter_context(following(self._tally, self._changed))
             mode = Interception(self._tally, self.grads, self._settle, run, self._notes)
             stack.enter_context(exchanged([*batched(mode), *dual(mode), *scripted(mode)]))
             stack.enter_context(opaque(mode, self.model, self._notes))
@@ -89,8 +93,7 @@ class Recorder:
         stack, self._open = self._open, None
         assert stack is not None
         stack.close()
-        # A forward that raised through a hook-less frame leaves its scope open.
-        self._tally.events.append(None)
+        self._tally.events.append(None)  # modules may be running still
         self._tally.traces.clear()  # they hold the autograd graph alive
 
     @property

@@ -1,0 +1,117 @@
+"""Which modules run: the method that every module's call goes through, exchanged while recording."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from itertools import count
+from threading import get_ident
+from typing import Any
+
+import torch
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+from calprof.recording.modules import HELD, Tally
+from calprof.recording.patching import exchanged
+
+_TIMES = count()
+_LIMIT = 200 if sys.version_info >= (3, 13) else float("inf")
+"""How often the class of all modules is changed: from Python 3.13 on a class that has changed a thousand times has slow
+attributes for the rest of the process, and each change is undone by another."""
+
+
+def following(tally: Tally, changed: Callable[[], None] | None = None) -> AbstractContextManager[None]:
+    """Tells `tally` which modules begin and end in this thread, for the length of a block.
+
+    `Module._call_impl` runs a module's hooks and its forward. PyTorch's global forward hooks tell the same at four
+    times the cost for every module, with a warning for compiled models, and end a module before its own hooks run;
+    they are for a process that has changed the class too often.
+
+    Args:
+        tally: What is told.
+        changed: Called whenever another module runs from then on.
+    """
+    return (_exchanging if next(_TIMES) < _LIMIT else _hooking)(tally, changed)
+
+
+@contextmanager
+def _exchanging(tally: Tally, changed: Callable[[], None] | None) -> Iterator[None]:
+    owner, running = get_ident(), True
+    events, elsewhere, append = tally.events, tally.elsewhere, tally.events.append
+    original: Callable[..., Any] = torch.nn.Module._call_impl
+
+    def _call_impl(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+        if get_ident() != owner or not running:
+            if running:  # else a block of another thread, which began inside this one and has not ended, calls on
+                elsewhere[id(module)] = module
+            return original(module, *args, **kwargs)
+        append(module)
+        if changed is not None:
+            changed()
+        try:
+            return original(module, *args, **kwargs)
+        finally:
+            append(id(module))
+            if len(events) > HELD:
+                tally.replay()
+            if changed is not None:
+                changed()
+
+    loaded = "torch._dynamo" in sys.modules
+    changes = [(torch.nn.Module, "_call_impl", _call_impl), (torch.nn.Module, "_compiled_call_impl", _Uncompiled())]
+    try:
+        with exchanged(changes):
+            yield
+    finally:
+        running = False
+        if not loaded and "torch._dynamo" in sys.modules:
+            _forget(_call_impl, original)
+
+
+@contextmanager
+def _hooking(tally: Tally, changed: Callable[[], None] | None) -> Iterator[None]:
+    owner = get_ident()
+
+    def tell(event: Any) -> None:
+        tally.events.append(event)
+        if len(tally.events) > HELD:
+            tally.replay()
+        if changed is not None:
+            changed()
+
+    def begin(module: torch.nn.Module, inputs: Any) -> None:
+        if get_ident() == owner:
+            tell(module)
+        else:
+            tally.elsewhere[id(module)] = module
+
+    def end(module: torch.nn.Module, inputs: Any, output: Any) -> None:
+        if get_ident() == owner:
+            tell(id(module))
+
+    # The last one is called for a forward that raises too, so that a caller that catches goes on in its own scope.
+    handles = register_module_forward_pre_hook(begin), register_module_forward_hook(end, always_call=True)
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class _Uncompiled:
+    """Stands before what `Module.compile()` made of a module's call: it runs as it is written."""
+
+    def __get__(self, module: torch.nn.Module | None, kind: type) -> None:
+        return None
+
+    def __set__(self, module: torch.nn.Module, value: Any) -> None:
+        vars(module)["_compiled_call_impl"] = value
+
+
+def _forget(method: Any, original: Any) -> None:
+    """Gives PyTorch's compiler, loaded while `method` stood there, the one it takes for unchanged."""
+    for name in [name for name in sys.modules if name.startswith("torch._dynamo")]:
+        for attribute, value in list(vars(sys.modules[name]).items()):
+            if value is method:
+                setattr(sys.modules[name], attribute, original)
