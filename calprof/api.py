@@ -20,7 +20,7 @@ from calprof.randomness import kept_random
 from calprof.recording.recorder import IgnoreRule, Recorder
 from calprof.recording.recording import Recording
 from calprof.recording.state import undisturbed
-from calprof.recording.walking import walk
+from calprof.recording.walking import survey
 from calprof.result import Profile
 
 if TYPE_CHECKING:
@@ -145,12 +145,12 @@ def profile(
     run = _method(model, forward_mode)
     inputs = _inputs(model, input_shape, tokenizer, args, kwargs)
     given = (inputs.args, inputs.kwargs) if mode is None else fake_inputs((inputs.args, inputs.kwargs), mode)
-    prices, found = find_convention(convention), walk(model)
-    recorder = Recorder(model, grads=_is_exact(training), ignore=ignore_modules or (), found=found)
+    prices, surveyed = find_convention(convention), survey(model, train_mode)
+    recorder = Recorder(model, grads=_is_exact(training), ignore=ignore_modules or (), seen=surveyed)
     grad_mode = torch.enable_grad() if grad or training else torch.no_grad()
     # The dispatcher's counter takes its time to import: only who asks for it waits.
     spare = _copied(given) if verify else given
-    with undisturbed(model, train_mode, found), grad_mode, running(mode), recorder:
+    with undisturbed(model, train_mode, surveyed), grad_mode, running(mode), recorder:
         recorder.differentiate(run(*given[0], **given[1]))
     recording = recorder.recording().with_notes(mode.assumed if mode is not None else ())
     verification = None

@@ -15,7 +15,7 @@ from torch.utils import _pytree as pytree
 import calprof
 
 PATCHABLE = (torch, F, torch.Tensor, torch.nn.Module, torch.nn.init, torch._C.ScriptFunction, torch._C.ScriptMethod,
-             torch._functorch.vmap)  # fmt: skip
+             torch._functorch.vmap, torch.overrides)  # fmt: skip
 """What profilers, or the libraries they build models with, exchange attributes of."""
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from inspect import unwrap
 from itertools import count
 from threading import get_ident
+from types import MethodType
 from typing import Any
 
 import torch
@@ -58,15 +60,16 @@ def _exchanging(tally: Tally, changed: Callable[[], None] | None) -> Iterator[No
             if changed is not None:
                 changed()
 
-    loaded = "torch._dynamo" in sys.modules
-    changes = [(torch.nn.Module, "_call_impl", _call_impl), (torch.nn.Module, "_compiled_call_impl", _Uncompiled())]
+    def compile(module: torch.nn.Module, *args: Any, **kwargs: Any) -> None:
+        vars(module)["_compiled_call_impl"] = torch.compile(MethodType(unwrap(original), module), *args, **kwargs)
+
+    _call_impl.__wrapped__ = original  # type: ignore[attr-defined]
+    attributes = {"_call_impl": _call_impl, "_compiled_call_impl": _Uncompiled(), "compile": compile}
     try:
-        with exchanged(changes):
+        with exchanged([(torch.nn.Module, name, value) for name, value in attributes.items()]):
             yield
     finally:
         running = False
-        if not loaded and "torch._dynamo" in sys.modules:
-            _forget(_call_impl, original)
 
 
 @contextmanager
@@ -100,18 +103,10 @@ def _hooking(tally: Tally, changed: Callable[[], None] | None) -> Iterator[None]
 
 
 class _Uncompiled:
-    """Stands before what `Module.compile()` made of a module's call: it runs as it is written."""
+    """Stands before what `Module.compile` made of a module's call: the module runs as it is written."""
 
     def __get__(self, module: torch.nn.Module | None, kind: type) -> None:
         return None
 
     def __set__(self, module: torch.nn.Module, value: Any) -> None:
         vars(module)["_compiled_call_impl"] = value
-
-
-def _forget(method: Any, original: Any) -> None:
-    """Gives PyTorch's compiler, loaded while `method` stood there, the one it takes for unchanged."""
-    for name in [name for name in sys.modules if name.startswith("torch._dynamo")]:
-        for attribute, value in list(vars(sys.modules[name]).items()):
-            if value is method:
-                setattr(sys.modules[name], attribute, original)

@@ -14,23 +14,33 @@ from calprof.recording.walking import Walk
 Size = tuple[int, int, bool]
 """Of one parameter: its identity, its elements, and whether it requires a gradient."""
 
-_Noted = tuple[str, type, int, Sequence[Size]]
+Noted = tuple[str, type, int, Sequence[Size]]
 """Of one module: path, class, identity and own parameters; a plain tuple, for a run has no time for more."""
 
 
-def inventory(found: Walk, calls: Iterable[tuple[str, int]], ignored: Collection[int]) -> Later[ModuleRecord]:
-    """Returns the record of each module, under its first path.
+def note(found: Walk) -> tuple[list[Noted], int]:
+    """Returns what records need of each module, and how many modules the modules hold.
 
     Neither the modules nor their parameters are kept: what the records say is what holds now.
+    """
+    noted, children = [], 0
+    for path, module in found:
+        held = module._parameters
+        noted.append((path, type(module), id(module), _sizes(held) if held else ()))
+        children += len(module._modules)
+    return noted, children
+
+
+def inventory(
+    noted: Sequence[Noted], calls: Iterable[tuple[str, int]], ignored: Collection[int]
+) -> Later[ModuleRecord]:
+    """Returns the record of each module, under its first path.
 
     Args:
-        found: The modules with their paths.
+        noted: The modules.
         calls: How many times the forward of a path ran; a path may be there more than once.
         ignored: The identities of modules whose work is left out.
     """
-    noted: list[_Noted] = [
-        (path, type(module), id(module), _sizes(held) if (held := module._parameters) else ()) for path, module in found
-    ]
     left_out = frozenset(ignored)
     return Later(lambda: _records(noted, calls, left_out))
 
@@ -49,7 +59,7 @@ def _numel(parameter: torch.nn.Parameter) -> int:
 
 
 def _records(
-    noted: Sequence[_Noted], calls: Iterable[tuple[str, int]], ignored: Collection[int]
+    noted: Sequence[Noted], calls: Iterable[tuple[str, int]], ignored: Collection[int]
 ) -> Iterator[ModuleRecord]:
     # The first path of a module that is registered under several.
     distinct = {number: (path, kind, own) for path, kind, number, own in reversed(noted)}

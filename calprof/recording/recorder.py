@@ -16,16 +16,17 @@ from calprof.recording.control import run
 from calprof.recording.evaluation import Evaluated, evaluate
 from calprof.recording.following import following
 from calprof.recording.interception import Interception
-from calprof.recording.inventory import inventory
+from calprof.recording.inventory import inventory, note
 from calprof.recording.later import Later
 from calprof.recording.modules import Tally
 from calprof.recording.opaque import opaque
 from calprof.recording.patching import exchanged
+from calprof.recording.popping import popped
 from calprof.recording.reach import ancestors, custom_functions, differentiable, loss_of, mark_unreached
 from calprof.recording.recording import Call, Calls, Counted, ModuleRecord, Recording, Uncounted
 from calprof.recording.script import scripted
 from calprof.recording.transforms import batched, dual
-from calprof.recording.walking import Walk, walk
+from calprof.recording.walking import Survey, Walk, walk
 from calprof.work import NOTHING, Cost
 
 _DISTINCT_LIMIT = 10_000
@@ -41,7 +42,7 @@ class Recorder:
         model: The model whose modules work is attributed to; without one, modules are named by class.
         grads: Whether to note which operands require a gradient, for the exact backward.
         ignore: Module classes, class names or dotted paths whose work is left out.
-        found: The model's modules, where they have been walked already and a run exchanges none for another.
+        seen: What a look at the model's modules has found, where the run exchanges none for another.
         changed: Called while recording, whenever another module runs from then on.
 
     Raises:
@@ -54,15 +55,14 @@ class Recorder:
         *,
         grads: bool = False,
         ignore: Collection[IgnoreRule] | IgnoreRule = (),
-        found: Walk = (),
+        seen: Survey | None = None,
         changed: Callable[[], None] | None = None,
     ) -> None:
         self.model = model
         self.grads = grads
         self._changed = changed
-        self._found = found
-        self._children = sum([len(module._modules) for _, module in found]) if found else -1
-        found = found or walk(model)
+        self._seen = seen
+        found = walk(model) if seen is None else seen.found
         self._ignored = _ignored_modules(found, [ignore] if isinstance(ignore, (type, str)) else list(ignore))
         self._tally = Tally(found)
         self._merged: dict[tuple[str, str, str], tuple[int, Cost]] = {}
@@ -79,7 +79,7 @@ class Recorder:
             stack.enter_context(eager())
             stack.enter_context(following(self._tally, self._changed))
             mode = Interception(self._tally, self.grads, self._settle, run, self._notes)
-            stack.enter_context(exchanged([*batched(mode), *dual(mode), *scripted(mode)]))
+            stack.enter_context(exchanged([*popped(), *batched(mode), *dual(mode), *scripted(mode)]))
             stack.enter_context(opaque(mode, self.model, self._notes))
             stack.enter_context(mode)
             self._open = stack.pop_all()
@@ -153,7 +153,7 @@ class Recorder:
         """Notes the model's modules that ran in another thread, as `DataParallel` runs its copies of them."""
         if not self._tally.elsewhere:
             return
-        mine = {id(module) for _, module in self._modules()}
+        mine = {id(module) for _, module in walk(self.model)}
         elsewhere = self._tally.elsewhere.items()
         missed = [each for number, each in elsewhere if number in mine or getattr(each, "_is_replica", False)]
         if missed:
@@ -183,17 +183,14 @@ class Recorder:
         self._tally.clear()
 
     def _module_records(self, paths: Sequence[str]) -> Later[ModuleRecord]:
-        found = self._modules()
+        noted, children = note(walk(self.model) if self._seen is None else self._seen.found)
+        if self._seen is not None and children != self._seen.children:
+            noted, _ = note(walk(self.model))  # it has made some of its modules during the run
         if self._tally.outsiders:
-            known = {path for path, _ in found}
+            known = {each[0] for each in noted}
             met = {path: module for path, module in zip(paths, self._tally.modules, strict=True) if path not in known}
-            found += [(path, module) for path, module in met.items() if module is not None]
-        return inventory(found, zip(paths, tuple(self._tally.calls), strict=True), self._ignored)
-
-    def _modules(self) -> list[tuple[str, torch.nn.Module]]:
-        """The model's modules: it may have made some during the run, or be another than before it."""
-        children = sum([len(module._modules) for _, module in self._found])
-        return list(self._found) if children == self._children else walk(self.model)
+            noted += note([(path, module) for path, module in met.items() if module is not None])[0]
+        return inventory(noted, zip(paths, tuple(self._tally.calls), strict=True), self._ignored)
 
 
 def _ignored_modules(named: Walk, rules: list[IgnoreRule]) -> set[int]:

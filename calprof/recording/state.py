@@ -9,14 +9,11 @@ from contextlib import contextmanager
 import torch
 
 from calprof.randomness import kept_random
-from calprof.recording.walking import Walk, walk
-
-_READERS = frozenset({torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNorm3d, torch.nn.SyncBatchNorm})
-"""Modules that only read their buffers in eval mode; those of a convolutional model are many."""
+from calprof.recording.walking import Survey, survey
 
 
 @contextmanager
-def undisturbed(model: torch.nn.Module, train: bool = False, found: Walk = ()) -> Iterator[None]:
+def undisturbed(model: torch.nn.Module, train: bool = False, seen: Survey | None = None) -> Iterator[None]:
     """Runs a block with the model in eval (or train) mode, then restores every trace of having run it.
 
     Restored are each module's `training` flag, each buffer's object and value (batch norm in train mode moves its
@@ -25,20 +22,18 @@ def undisturbed(model: torch.nn.Module, train: bool = False, found: Walk = ()) -
     Args:
         model: The model.
         train: Whether to run in train mode.
-        found: Its modules, where they have been walked already.
+        seen: What a look at its modules has found, where there has been one for this mode.
     """
-    modules = [module for _, module in found or walk(model)]
-    # A frozen script has no mode any more.
-    modes = [getattr(module, "training", train) for module in modules]
+    seen = seen or survey(model, train)
     with same_random_state():
         try:
-            if modes.count(train) < len(modes):
+            if seen.modes.count(not train):
                 _set_mode(model, train)
-            with _same_buffers(modules):
+            with _same_buffers(seen):
                 yield
         finally:
-            for module, training in zip(modules, modes, strict=True):
-                if getattr(module, "training", training) != training:
+            for (_, module), training in zip(seen.found, seen.modes, strict=True):
+                if training is not None and module.training is not training:
                     module.training = training
 
 
@@ -50,16 +45,9 @@ def _set_mode(model: torch.nn.Module, train: bool) -> None:
 
 
 @contextmanager
-def _same_buffers(modules: list[torch.nn.Module]) -> Iterator[None]:
+def _same_buffers(seen: Survey) -> Iterator[None]:
     """Lets the forward work on copies, so that the caller's buffers are never written, not even their version."""
-    before = []
-    for module in modules:
-        buffers = module._buffers
-        if type(module) in _READERS and not module.training:
-            continue
-        # A scripted module's buffers live in C++ and cannot be exchanged.
-        if buffers and not isinstance(module, torch.jit.ScriptModule):
-            before += [(module, name, buffer) for name, buffer in buffers.items() if buffer is not None]
+    before = seen.buffers
     distinct = {id(buffer): buffer for _, _, buffer in before}
     with torch.no_grad():
         copies = {number: buffer.clone() for number, buffer in distinct.items()}

@@ -1,12 +1,33 @@
-"""One walk over a model's modules; `named_modules` is a stack of generators, which large models feel."""
+"""A model's modules, walked in one loop; `named_modules` is a stack of generators, which large models feel."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
 Walk = Sequence[tuple[str, torch.nn.Module]]
+
+_READERS = frozenset({torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNorm3d, torch.nn.SyncBatchNorm})
+"""Modules that only read their buffers in eval mode; those of a convolutional model are many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a run has to know of a model before it begins, found in one pass.
+
+    Attributes:
+        found: Every module, as `walk` finds it.
+        modes: Whether each is in train mode; `None` of a frozen script, which has no mode any more.
+        buffers: Every buffer that the run may write: its module, its name there, and itself.
+        children: How many modules the modules hold; another number tells that some were made or removed.
+    """
+
+    found: Walk
+    modes: Sequence[bool | None]
+    buffers: Sequence[tuple[torch.nn.Module, str, torch.Tensor]]
+    children: int
 
 
 def walk(model: torch.nn.Module | None) -> list[tuple[str, torch.nn.Module]]:
@@ -42,3 +63,18 @@ def _descend(
             above.add(id(child))
             _descend(path + ".", below, found, above)
             above.discard(id(child))
+
+
+def survey(model: torch.nn.Module, train: bool = False) -> Survey:
+    """Looks at every module of a model that is to run in eval or train mode."""
+    found, children = walk(model), 0
+    modes: list[bool | None] = []
+    buffers: list[tuple[torch.nn.Module, str, torch.Tensor]] = []
+    for _, module in found:
+        modes.append(getattr(module, "training", None))
+        children += len(module._modules)
+        held = module._buffers
+        # A scripted module's buffers live in C++ and cannot be exchanged.
+        if held and (train or type(module) not in _READERS) and not isinstance(module, torch.jit.ScriptModule):
+            buffers += [(module, name, buffer) for name, buffer in held.items() if buffer is not None]
+    return Survey(found, modes, buffers, children)

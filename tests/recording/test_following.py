@@ -8,6 +8,7 @@ import threading
 
 import pytest
 import torch
+from torch._dynamo.testing import CompileCounter
 
 import calprof
 from calprof.recording import following
@@ -88,12 +89,14 @@ def test_what_a_modules_own_hooks_compute_is_the_modules() -> None:
 
 
 def test_a_module_compiled_while_recording_stays_compiled() -> None:
-    model = torch.nn.Linear(4, 3)
-    with calprof.FlopProfiler(model) as profiler:
-        model.compile(backend="eager")
+    model, counter = torch.nn.Linear(4, 3), CompileCounter()
+    with calprof.FlopProfiler(), calprof.FlopProfiler(model) as profiler:
+        model.compile(backend=counter, fullgraph=True)
         model(torch.ones(1, 4))
-    assert profiler.profile().macs == 12
-    assert model._compiled_call_impl is not None
+    prof = profiler.profile()
+    assert prof.macs == 12 and prof.root.calls == 1 and counter.frame_count == 0
+    model(torch.ones(1, 4))  # what the recorder does besides would not compile as a whole
+    assert counter.frame_count == 1
 
 
 def test_compiled_models_are_recorded_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
