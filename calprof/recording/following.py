@@ -34,31 +34,35 @@ def following(tally: Tally, changed: Callable[[], None] | None = None) -> Abstra
         tally: What is told.
         changed: Called whenever another module runs from then on.
     """
-    return (_exchanging if next(_TIMES) < _LIMIT else _hooking)(tally, changed)
+    tell = tally.events.append if changed is None else _telling(tally.events.append, changed)
+    return (_exchanging if next(_TIMES) < _LIMIT else _hooking)(tally, tell)
+
+
+def _telling(append: Callable[[Any], None], changed: Callable[[], None]) -> Callable[[Any], None]:
+    def tell(event: Any) -> None:
+        append(event)
+        changed()
+
+    return tell
 
 
 @contextmanager
-def _exchanging(tally: Tally, changed: Callable[[], None] | None) -> Iterator[None]:
-    owner, running = get_ident(), True
-    events, elsewhere, append = tally.events, tally.elsewhere, tally.events.append
+def _exchanging(tally: Tally, tell: Callable[[Any], None]) -> Iterator[None]:
+    owner, events, elsewhere = get_ident(), tally.events, tally.elsewhere
     original: Callable[..., Any] = torch.nn.Module._call_impl
 
     def _call_impl(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
-        if get_ident() != owner or not running:
-            if running:  # else a block of another thread, which began inside this one and has not ended, calls on
+        if get_ident() != owner:
+            if owner:  # else this has ended, and is called by a block of another thread that began inside it
                 elsewhere[id(module)] = module
             return original(module, *args, **kwargs)
-        append(module)
-        if changed is not None:
-            changed()
+        tell(module)
         try:
             return original(module, *args, **kwargs)
         finally:
-            append(id(module))
+            tell(id(module))
             if len(events) > HELD:
                 tally.replay()
-            if changed is not None:
-                changed()
 
     def compile(module: torch.nn.Module, *args: Any, **kwargs: Any) -> None:
         vars(module)["_compiled_call_impl"] = torch.compile(MethodType(unwrap(original), module), *args, **kwargs)
@@ -69,19 +73,12 @@ def _exchanging(tally: Tally, changed: Callable[[], None] | None) -> Iterator[No
         with exchanged([(torch.nn.Module, name, value) for name, value in attributes.items()]):
             yield
     finally:
-        running = False
+        owner = 0
 
 
 @contextmanager
-def _hooking(tally: Tally, changed: Callable[[], None] | None) -> Iterator[None]:
+def _hooking(tally: Tally, tell: Callable[[Any], None]) -> Iterator[None]:
     owner = get_ident()
-
-    def tell(event: Any) -> None:
-        tally.events.append(event)
-        if len(tally.events) > HELD:
-            tally.replay()
-        if changed is not None:
-            changed()
 
     def begin(module: torch.nn.Module, inputs: Any) -> None:
         if get_ident() == owner:
@@ -92,6 +89,8 @@ def _hooking(tally: Tally, changed: Callable[[], None] | None) -> Iterator[None]
     def end(module: torch.nn.Module, inputs: Any, output: Any) -> None:
         if get_ident() == owner:
             tell(id(module))
+            if len(tally.events) > HELD:
+                tally.replay()
 
     # The last one is called for a forward that raises too, so that a caller that catches goes on in its own scope.
     handles = register_module_forward_pre_hook(begin), register_module_forward_hook(end, always_call=True)

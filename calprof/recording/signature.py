@@ -49,6 +49,8 @@ class Opaque(str):
 
 _TENSOR, _PARAMETER, _STRIDED = torch.Tensor, torch.nn.Parameter, torch.strided
 """Named here because looking them up in torch takes longer on every call."""
+_layout_of: Callable[[torch.Tensor], torch.layout] = torch.Tensor.layout.__get__  # type: ignore[attr-defined]
+"""Below what a subclass answers in Python, as fake tensors do."""
 
 PLAIN: frozenset[type] = frozenset(
     {int, float, bool, complex, str, type(None), torch.dtype, torch.device, torch.layout, torch.memory_format}
@@ -97,8 +99,8 @@ def append(key: list[Any], value: Any, grads: bool) -> None:
             key.append(value.requires_grad)
     elif kind in PLAIN or (kind is tuple and PLAIN.issuperset(map(type, value))):
         key.append(value)
-    elif isinstance(value, torch.Tensor):
-        if value.layout is _STRIDED:
+    elif isinstance(value, _TENSOR):
+        if _layout_of(value) is _STRIDED:
             shape = value.shape
             hash(shape)  # symbolic sizes have none
             key.append(shape)
