@@ -6,11 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from calprof.api import FlopProfiler, calculate_flops, profile
+    from calprof.api import calculate_flops, profile
     from calprof.conventions import CONVENTIONS, Convention
     from calprof.cost.training import Passes
     from calprof.named import calculate_flops_hf, profile_by_name
     from calprof.ops.registry import formula
+    from calprof.profiler import FlopProfiler
     from calprof.result import Profile
     from calprof.steps import Step, profile_step
     from calprof.work import Cost, Work
@@ -22,7 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "CONVENTIONS": "conventions", "Convention": "conventions", "Cost": "work", "FlopProfiler": "api",
+    "CONVENTIONS": "conventions", "Convention": "conventions", "Cost": "work", "FlopProfiler": "profiler",
     "Passes": "cost.training", "Profile": "result", "Work": "work", "calculate_flops": "api",
     "calculate_flops_hf": "named",
     "formula": "ops.registry", "profile": "api", "profile_by_name": "named",

@@ -1,9 +1,8 @@
-"""The front doors: `profile`, `calculate_flops` and `FlopProfiler`."""
+"""The front doors that run one forward: `profile` and `calculate_flops`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +15,7 @@ from calprof.inputs.arguments import Inputs, from_arguments
 from calprof.inputs.traits import placement, unwrapped
 from calprof.models.fake import ShapesOnly, fake_inputs, mode_of
 from calprof.models.values import running
+from calprof.profiler import check_model, is_exact
 from calprof.randomness import kept_random
 from calprof.recording.recorder import IgnoreRule, Recorder
 from calprof.recording.recording import Recording
@@ -26,67 +26,7 @@ from calprof.result import Profile
 if TYPE_CHECKING:
     from calprof.verification import Verification
 
-__all__ = ["FlopProfiler", "calculate_flops", "profile"]
-
-
-class FlopProfiler:
-    """Profiles whatever runs inside a `with` block: any code, any number of forwards.
-
-    Nothing of the caller's is changed: train or eval mode, autograd and random numbers are as the block sets them.
-
-    Args:
-        model: The model whose modules work is attributed to; modules outside it are named by class.
-        ignore_modules: Module classes, class names or dotted paths whose work is left out.
-        training: `"exact"` to note which operands require a gradient.
-        convention: The price list of the FLOP figures.
-
-    Raises:
-        ValueError: An unknown convention, or an `ignore_modules` entry that matches nothing.
-
-    Example:
-        >>> with FlopProfiler(model) as profiler:
-        ...     model(x)
-        >>> profiler.profile().macs
-        30
-    """
-
-    def __init__(
-        self,
-        model: torch.nn.Module | None = None,
-        *,
-        ignore_modules: Collection[IgnoreRule] | IgnoreRule | None = None,
-        training: str | None = None,
-        convention: str | Convention = "arithmetic",
-    ) -> None:
-        _check_model(model)
-        self._convention = find_convention(convention)
-        self._kind = type(model).__name__ if model is not None else ""
-        self._recorder = Recorder(model, grads=_is_exact(training), ignore=ignore_modules or ())
-
-    def __enter__(self) -> FlopProfiler:
-        self._recorder.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._recorder.__exit__(kind, error, trace)
-
-    def differentiate(self, output: Any) -> None:
-        """Names what is differentiated, inside the block: calls it does not depend on get no gradient.
-
-        Without this, every result that requires a gradient is taken to get one. A loss in the output
-        (`output.loss`) stands for all of it.
-        """
-        self._recorder.differentiate(output)
-
-    def recording(self) -> Recording:
-        """Returns the raw record of everything run so far."""
-        return self._recorder.recording()
-
-    def profile(self) -> Profile:
-        """Returns the profile of everything run so far."""
-        return Profile(self.recording(), self._convention, self._kind)
+__all__ = ["calculate_flops", "profile"]
 
 
 def profile(
@@ -136,7 +76,7 @@ def profile(
         >>> profile(torch.nn.Linear(3, 5), input_shape=(2, 3)).macs
         30
     """
-    _check_model(model, required=True)
+    check_model(model, required=True)
     mode = mode_of(model) or (ShapesOnly() if fake else None)
     if mode is not None and fake:
         from calprof.models.copying import fake_copy
@@ -146,7 +86,7 @@ def profile(
     inputs = _inputs(model, input_shape, tokenizer, args, kwargs)
     given = (inputs.args, inputs.kwargs) if mode is None else fake_inputs((inputs.args, inputs.kwargs), mode)
     prices, surveyed = find_convention(convention), survey(model, train_mode)
-    recorder = Recorder(model, grads=_is_exact(training), ignore=ignore_modules or (), seen=surveyed)
+    recorder = Recorder(model, grads=is_exact(training), ignore=ignore_modules or (), seen=surveyed)
     grad_mode = torch.enable_grad() if grad or training else torch.no_grad()
     # The dispatcher's counter takes its time to import: only who asks for it waits.
     spare = _copied(given) if verify else given
@@ -312,16 +252,3 @@ def _method(model: torch.nn.Module, forward_mode: str) -> Any:
         kind = type(model).__name__
         raise ValueError(f"forward_mode {forward_mode!r} is no method of {kind}; try 'forward' or 'generate'")
     return method
-
-
-def _check_model(model: Any, required: bool = False) -> None:
-    if model is None and not required:
-        return
-    if not isinstance(model, torch.nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
-
-
-def _is_exact(training: str | None) -> bool:
-    if training not in (None, "exact"):
-        raise ValueError(f"training must be None or 'exact', not {training!r}")
-    return training == "exact"

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from calprof.ops.operands import argument
-from calprof.ops.registry import alike, define, table
+from calprof.ops.registry import define
 from calprof.ops.shape import Shape
+from calprof.ops.tables import alike, table
 from calprof.work import Work
 
 FAMILY = "activation"

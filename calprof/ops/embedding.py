@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from calprof.ops.operands import argument
+from calprof.ops.operands import argument, first_shape
 from calprof.ops.reduction import norm_steps
-from calprof.ops.registry import define, first_shape
+from calprof.ops.registry import define
 from calprof.ops.shape import Shape
 from calprof.work import Work
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from calprof.ops.operands import argument, tensors
+from calprof.ops.operands import argument, first_shape, tensors
 from calprof.ops.products import product
-from calprof.ops.registry import define, first_shape, free, uncountable
+from calprof.ops.registry import define, free, uncountable
 from calprof.ops.shape import Shape
 from calprof.work import Cost, Work
 

@@ -24,3 +24,15 @@ def argument(args: Sequence[Any], kwargs: Mapping[str, Any], position: int, name
     if name in kwargs:
         return kwargs[name]
     return args[position] if position < len(args) else default
+
+
+def first_shape(value: Any) -> Shape | None:
+    """Returns the first tensor's shape inside an argument or a result, however nested, or `None`."""
+    if isinstance(value, Shape):
+        return value
+    if isinstance(value, (tuple, list)):
+        for item in value:
+            found = first_shape(item)
+            if found is not None:
+                return found
+    return None

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from calprof.ops.operands import argument, tensors
-from calprof.ops.registry import alike, define, table
+from calprof.ops.registry import define
 from calprof.ops.shape import Shape
+from calprof.ops.tables import alike, table
 from calprof.work import NOTHING, Work
 
 FAMILY = "pointwise"

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
-from calprof.ops.operands import argument
-from calprof.ops.registry import Formula, define, first_shape, free
+from calprof.ops.operands import argument, first_shape
+from calprof.ops.registry import Formula, define, free
 from calprof.ops.shape import Shape
 from calprof.work import Work
 

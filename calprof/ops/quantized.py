@@ -11,8 +11,9 @@ from typing import Any
 from calprof.ops import activations, pointwise, softmax  # noqa: F401 (registers the float namesakes)
 from calprof.ops.packed import Packed
 from calprof.ops.recurrent import gru_cell, lstm_cell, rnn_relu_cell, rnn_tanh_cell
-from calprof.ops.registry import Formula, Uncountable, catalogue, define, free, table, uncountable
+from calprof.ops.registry import Formula, Uncountable, catalogue, define, free, uncountable
 from calprof.ops.shape import Shape
+from calprof.ops.tables import table
 from calprof.work import Cost, Work
 
 FAMILY = "quantized"

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from calprof.ops.operands import first_shape
 from calprof.ops.products import product
-from calprof.ops.registry import define, first_shape
+from calprof.ops.registry import define
 from calprof.ops.shape import Shape
 from calprof.work import Cost, Work
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from calprof.ops.operands import tensors
-from calprof.ops.registry import alike, define, first_shape, table
+from calprof.ops.operands import first_shape, tensors
+from calprof.ops.registry import define
 from calprof.ops.shape import Shape
+from calprof.ops.tables import alike, table
 from calprof.work import Work
 
 FAMILY = "reduction"

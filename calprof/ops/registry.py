@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from calprof.ops.names import Identity, identify
-from calprof.ops.shape import Shape
 from calprof.work import Cost, Work
 
 Formula = Callable[..., "Work | Cost"]
@@ -71,7 +70,12 @@ def _first_sentence(function: Formula) -> str:
     return " ".join((function.__doc__ or "").split("\n\n")[0].split())
 
 
-def _add(key: str, op: Op) -> None:
+def add(key: str, op: Op) -> None:
+    """Registers an entry of the catalogue under a normalised name.
+
+    Raises:
+        DuplicateFormula: A name that already has an entry.
+    """
     if key in _BY_NAME:
         raise DuplicateFormula(f"{key!r} already has an entry: {_BY_NAME[key].state}")
     _BY_NAME[key] = op
@@ -92,69 +96,10 @@ def define(family: str, *names: str, setting: Callable[[], object] | None = None
 
     def register(function: F) -> F:
         for name in names:
-            _add(name, Op(name, "priced", family, function, _first_sentence(function), setting=setting))
+            add(name, Op(name, "priced", family, function, _first_sentence(function), setting=setting))
         return function
 
     return register
-
-
-def table(family: str, basis: Literal["out", "input"], entries: Mapping[str, tuple[Mapping[str, int], str]]) -> None:
-    """Registers ops that do the same steps for every element of the result (or of the first tensor).
-
-    Args:
-        family: The family's name.
-        basis: Whether steps are counted per element of the `out`put or of the first `input` tensor.
-        entries: Name to the steps per element and the sentence they come from.
-    """
-    size = _out_numel if basis == "out" else _input_numel
-    for name, (steps, sentence) in entries.items():
-        _add(name, Op(name, "priced", family, _per_element(steps, size, sentence), sentence, tuple(steps)))
-
-
-def _per_element(steps: Mapping[str, int], size: Callable[..., int], sentence: str) -> Formula:
-    def per_element(*args: Any, out: Any, **kwargs: Any) -> Work:
-        elements = size(args, kwargs, out)
-        return Work(**{kind: count * elements for kind, count in steps.items()})
-
-    per_element.__doc__ = sentence
-    return per_element
-
-
-def first_shape(value: Any) -> Shape | None:
-    """Returns the first tensor's shape inside an argument or a result, however nested, or `None`."""
-    if isinstance(value, Shape):
-        return value
-    if isinstance(value, (tuple, list)):
-        for item in value:
-            found = first_shape(item)
-            if found is not None:
-                return found
-    return None
-
-
-def _out_numel(args: Any, kwargs: Any, out: Any) -> int:
-    found = first_shape(out)
-    if found is not None:
-        return found.numel()
-    if out == "NotImplementedType":
-        return 0  # an operator that leaves the work to its other operand, as in `x == None`
-    raise TypeError("the op returned no tensor")
-
-
-def _input_numel(args: Any, kwargs: Any, out: Any) -> int:
-    # One search over both: the shape of a 0-d tensor is an empty tuple, and false.
-    found = first_shape((*args, *kwargs.values()))
-    return 1 if found is None else found.numel()
-
-
-def alike(names: str, steps: Mapping[str, int], sentence: str) -> dict[str, tuple[Mapping[str, int], str]]:
-    """Returns the same table entry for every name in a list separated by blanks.
-
-    Example:
-        >>> alike("fmax fmin", {"compare": 1}, "One comparison.")["fmin"]
-        ({'compare': 1}, 'One comparison.')
-    """
-    return dict.fromkeys(names.split(), (steps, sentence))
 
 
 def _words(names: tuple[str, ...]) -> list[str]:
@@ -164,13 +109,13 @@ def _words(names: tuple[str, ...]) -> list[str]:
 def free(reason: str, *names: str, entered: bool = False) -> None:
     """Registers ops that move, create or inspect data; a string may hold a list of names."""
     for name in _words(names):
-        _add(name, Op(name, "free", "movement", reason=reason, entered=entered))
+        add(name, Op(name, "free", "movement", reason=reason, entered=entered))
 
 
 def uncountable(reason: str, *names: str, family: str = "data-dependent") -> None:
     """Registers ops whose cost the shapes do not tell, with the reason a report gives."""
     for name in _words(names):
-        _add(name, Op(name, "uncountable", family, reason=reason))
+        add(name, Op(name, "uncountable", family, reason=reason))
 
 
 def kernel(family: str, *paths: str, values: tuple[str, ...] = ()) -> Callable[[F], F]:

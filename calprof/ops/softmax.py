@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from calprof.ops.operands import argument
-from calprof.ops.registry import define, table
+from calprof.ops.registry import define
 from calprof.ops.shape import Shape
+from calprof.ops.tables import table
 from calprof.work import Work
 
 FAMILY = "softmax"

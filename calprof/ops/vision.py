@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from calprof.ops.operands import argument
+from calprof.ops.operands import argument, first_shape
 from calprof.ops.products import product
-from calprof.ops.registry import Uncountable, define, first_shape, uncountable
+from calprof.ops.registry import Uncountable, define, uncountable
 from calprof.ops.resampling import sampled
 from calprof.ops.shape import Shape
 from calprof.work import Cost, Work
