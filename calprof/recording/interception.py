@@ -1,7 +1,7 @@
 """PyTorch's scoped override of every function, method and operator: notes each call's shapes.
 
-Everything here runs once per intercepted call, so it does one lookup and appends one event. Formulas are evaluated
-afterwards, once per distinct key.
+Everything here runs once per intercepted call, so it looks up what the function is and whether such a call was made
+before, and appends one event. Formulas are evaluated afterwards, once per distinct key.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def is_entered(func: Any) -> bool:
 
 
 def _without_grads(tally: Tally, overflow: Callable[[], None], inside: Callable[..., Any]) -> Callable[..., Any]:
-    get, events = resolutions().get, tally.events
-    append = events.append
+    get, events, known = resolutions().get, tally.events, tally.places
+    append, find = events.append, known.get
 
     def handle(mode: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         op = get(func, _UNSEEN)
@@ -75,7 +75,11 @@ def _without_grads(tally: Tally, overflow: Callable[[], None], inside: Callable[
             if op is None:
                 return func(*args, **kwargs) if kwargs else func(*args)
         out = func(*args, **kwargs) if kwargs else func(*args)
-        append(key_of(op, args, kwargs, out, False))
+        key = key_of(op, args, kwargs, out, False)
+        places = find(key)
+        if places is None:
+            places = known[key] = {}
+        append(places)
         if len(events) > HELD:
             overflow()
         return out

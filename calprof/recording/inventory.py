@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import islice
 
 import torch
 
@@ -11,29 +13,59 @@ from calprof.recording.later import Later
 from calprof.recording.recording import ModuleRecord
 from calprof.recording.walking import Walk
 
+_PARAMETER = torch.nn.Parameter
 Size = tuple[int, int, bool]
 """Of one parameter: its identity, its elements, and whether it requires a gradient."""
 
-Noted = tuple[str, type, int, Sequence[Size]]
-"""Of one module: path, class, identity and own parameters; a plain tuple, for a run has no time for more."""
 
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What records need of modules, in columns: a run has no time to make a row for each, or to have them collected.
 
-def note(found: Walk) -> tuple[list[Noted], int]:
-    """Returns what records need of each module, and how many modules the modules hold.
-
-    Neither the modules nor their parameters are kept: what the records say is what holds now.
+    Attributes:
+        paths: Of each module.
+        kinds: Its class.
+        numbers: Its identity.
+        held: How many entries the table of its own parameters has.
+        parameters: The identity of each of these parameters, of all modules one after another.
+        sizes: Its elements; `None` where the entry is empty, as that of a bias that a layer does without.
+        trainable: Whether it requires a gradient.
+        children: How many modules the modules hold.
     """
-    noted, children = [], 0
-    for path, module in found:
-        held = module._parameters
-        noted.append((path, type(module), id(module), _sizes(held) if held else ()))
+
+    paths: list[str]
+    kinds: list[type]
+    numbers: list[int]
+    held: list[int]
+    parameters: list[int]
+    sizes: list[int | None]
+    trainable: list[bool]
+    children: int
+
+    def __add__(self, other: Noted) -> Noted:
+        return Noted(*[getattr(self, each.name) + getattr(other, each.name) for each in fields(self)])
+
+
+def note(found: Walk) -> Noted:
+    """Returns what records need of modules; neither they nor their parameters are kept, so it is what holds now."""
+    modules = found.values()
+    held, children = [], 0
+    parameters: list[torch.nn.Parameter | None] = []
+    for module in modules:
+        own = module._parameters
+        held.append(len(own))
+        if own:
+            parameters += own.values()
         children += len(module._modules)
-    return noted, children
+    sizes = [
+        None if each is None else each.numel() if type(each) is _PARAMETER else _numel(each) for each in parameters
+    ]
+    trainable = [each is not None and each.requires_grad for each in parameters]
+    identities = list(map(id, parameters)), sizes, trainable
+    return Noted(list(found), list(map(type, modules)), list(map(id, modules)), held, *identities, children)
 
 
-def inventory(
-    noted: Sequence[Noted], calls: Iterable[tuple[str, int]], ignored: Collection[int]
-) -> Later[ModuleRecord]:
+def inventory(noted: Noted, calls: Iterable[tuple[str, int]], ignored: Collection[int]) -> Later[ModuleRecord]:
     """Returns the record of each module, under its first path.
 
     Args:
@@ -45,30 +77,29 @@ def inventory(
     return Later(lambda: _records(noted, calls, left_out))
 
 
-def _sizes(held: Mapping[str, torch.nn.Parameter | None]) -> Sequence[Size]:
-    return [
-        (id(each), each.numel() if type(each) is torch.nn.Parameter else _numel(each), each.requires_grad)
-        for each in held.values()
-        if each is not None
-    ]
-
-
 def _numel(parameter: torch.nn.Parameter) -> int:
     # A lazy module's parameter has no size before its first forward.
     return 0 if torch.nn.parameter.is_lazy(parameter) else parameter.numel()
 
 
-def _records(
-    noted: Sequence[Noted], calls: Iterable[tuple[str, int]], ignored: Collection[int]
-) -> Iterator[ModuleRecord]:
+def _records(noted: Noted, calls: Iterable[tuple[str, int]], ignored: Collection[int]) -> Iterator[ModuleRecord]:
+    rows = zip(noted.paths, noted.kinds, noted.numbers, _owned(noted), strict=True)
     # The first path of a module that is registered under several.
-    distinct = {number: (path, kind, own) for path, kind, number, own in reversed(noted)}
+    distinct = {number: (path, kind, own) for path, kind, number, own in reversed(list(rows))}
     times: Counter[str] = Counter()
     for path, count in calls:
         times[path] += count
     params = _inclusive({path: own for path, _, own in distinct.values()})
     for number, (path, kind, _) in reversed(distinct.items()):
         yield ModuleRecord(path, kind.__name__, times[path], *params[path], number in ignored)
+
+
+def _owned(noted: Noted) -> Iterator[list[Size]]:
+    """Yields the parameters that each module holds itself."""
+    entries = zip(noted.parameters, noted.sizes, noted.trainable, strict=True)
+    for number in noted.held:
+        mine = islice(entries, number)
+        yield [(parameter, size, trainable) for parameter, size, trainable in mine if size is not None]
 
 
 def _inclusive(own: Mapping[str, Sequence[Size]]) -> dict[str, tuple[int, int]]:

@@ -20,8 +20,8 @@ from calprof.recording.walking import Walk
 
 Key = tuple[Any, ...]
 Event = Any
-"""A key: it was called. A `Noted`: likewise. A module: it began. An `int`: the module of this identity ended.
-`None`: recording stopped, whatever was running."""
+"""A dict of `Tally.places`: its call was made. A key or a `Noted`: likewise. A module: it began. An `int`: the module
+of this identity ended. `None`: recording stopped, whatever was running."""
 HELD = 4096
 """Events held before they are replayed, so that memory stays bounded: a few MB."""
 
@@ -44,23 +44,25 @@ class Tally:
         found: The modules that have names, as `walk` finds them.
     """
 
-    def __init__(self, found: Walk = ()) -> None:
+    def __init__(self, found: Walk | None = None) -> None:
         self.events: list[Event] = []
         """What happened since the last replay."""
         self.traces: list[tuple[Noted, int, tuple[Any, ...]]] = []
         """With gradients noted, of each call: autograd's sequence number when it began, and the autograd nodes of its
         result."""
+        self.places: dict[Key, dict[int, int]] = {}
+        """Every distinct call, with the scopes it was made in and how often; a call is looked up when it is made, so
+        that its key, and the sizes in it, need not be kept."""
         self.elsewhere: dict[int, torch.nn.Module] = {}
         """Modules that began in another thread, where nothing is seen, by identity."""
-        self._known = Paths(found)
+        self._known = Paths(found or {})
         self._paths = [""]
         self._scope = 0
         self._modules: list[torch.nn.Module | None] = [None]
         self._parents = [0]
         self._calls = [0]
-        self._numbers: dict[tuple[int, int], int] = {}
-        """The scope of a module, by that of its caller and its identity."""
-        self._table: dict[Key, dict[int, int]] = {}
+        self._below: list[dict[int, int]] = [{}]
+        """The scopes of the modules that were called from a scope, by identity."""
 
     @property
     def scope(self) -> int:
@@ -84,7 +86,7 @@ class Tally:
     def table(self) -> Mapping[Key, Mapping[int, int]]:
         """How often each distinct call was made in which scope."""
         self.replay()
-        return self._table
+        return self.places
 
     @property
     def distinct(self) -> int:
@@ -93,33 +95,32 @@ class Tally:
 
     def replay(self) -> None:
         """Works out what the events come to, and forgets them."""
-        events, table, numbers = self.events, self._table, self._numbers
+        events, table, below = self.events, self.places, self._below
         modules, parents, calls, scope = self._modules, self._parents, self._calls, self._scope
         for event in events:
             kind = type(event)
-            if kind is tuple:
-                places = table.get(event)
-                if places is None:
-                    table[event] = {scope: 1}
-                else:
-                    places[scope] = places.get(scope, 0) + 1
+            if kind is dict:
+                event[scope] = event.get(scope, 0) + 1
             elif kind is int:
                 # A module that was running when recording stopped ends afterwards, in no scope.
                 if id(modules[scope]) == event:
                     scope = parents[scope]
+            elif kind is tuple:
+                places = table.setdefault(event, {})
+                places[scope] = places.get(scope, 0) + 1
             elif kind is Noted:
                 event.scope = scope
                 self._add(event.key, scope, event.times)
             elif event is None:
                 scope = 0
             else:
-                place = (scope, id(event))
-                number = numbers.get(place)
+                number = below[scope].get(id(event))
                 if number is None:
-                    number = numbers[place] = len(modules)
+                    number = below[scope][id(event)] = len(modules)
                     modules.append(event)
                     parents.append(scope)
                     calls.append(0)
+                    below.append({})
                 scope = number
                 calls[scope] += 1
         self._scope = scope
@@ -134,7 +135,7 @@ class Tally:
 
     def clear(self) -> None:
         """Forgets the calls, not the scopes."""
-        self._table.clear()
+        self.places.clear()
 
     def path(self, scope: int) -> str:
         """Returns the dotted path of a scope's module."""
@@ -167,7 +168,7 @@ class Tally:
         return found
 
     def _add(self, key: Key, scope: int, times: int) -> None:
-        places = self._table.setdefault(key, {})
+        places = self.places.setdefault(key, {})
         places[scope] = places.get(scope, 0) + times
         if not places[scope]:
             del places[scope]

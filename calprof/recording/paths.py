@@ -27,12 +27,12 @@ class Paths:
     def known(self) -> tuple[Mapping[int, str], Mapping[int, list[str]]]:
         """Returns the first path of every module that is known, and every path of those that have several."""
         if self._found:
-            self._first = {id(module): path for path, module in reversed(self._found)}
+            self._first = {id(module): path for path, module in reversed(self._found.items())}
             if len(self._first) < len(self._found):
-                for path, module in self._found:
+                for path, module in self._found.items():
                     self._several.setdefault(id(module), []).append(path)
                 self._several = {number: paths for number, paths in self._several.items() if len(paths) > 1}
-            self._found = ()
+            self._found = {}
         return self._first, self._several
 
     def below(self, caller: str, module: torch.nn.Module) -> str:
@@ -42,7 +42,7 @@ class Paths:
             # Not part of the profiled model: a name below whoever calls it, and names for its children.
             self.outsiders = True
             base = f"{caller}.{type(module).__name__}" if caller else type(module).__name__
-            for name, child in walk(module):
+            for name, child in walk(module).items():
                 path = f"{base}.{name}" if name else base
                 if self._first.setdefault(id(child), path) is not path:
                     self._several.setdefault(id(child), [self._first[id(child)]]).append(path)

@@ -153,7 +153,7 @@ class Recorder:
         """Notes the model's modules that ran in another thread, as `DataParallel` runs its copies of them."""
         if not self._tally.elsewhere:
             return
-        mine = {id(module) for _, module in walk(self.model)}
+        mine = set(map(id, walk(self.model).values()))
         elsewhere = self._tally.elsewhere.items()
         missed = [each for number, each in elsewhere if number in mine or getattr(each, "_is_replica", False)]
         if missed:
@@ -183,13 +183,12 @@ class Recorder:
         self._tally.clear()
 
     def _module_records(self, paths: Sequence[str]) -> Later[ModuleRecord]:
-        noted, children = note(walk(self.model) if self._seen is None else self._seen.found)
-        if self._seen is not None and children != self._seen.children:
-            noted, _ = note(walk(self.model))  # it has made some of its modules during the run
+        noted = note(walk(self.model) if self._seen is None else self._seen.found)
+        if self._seen is not None and self._seen.children != noted.children:
+            noted = note(walk(self.model))  # it has made some of its modules during the run
         if self._tally.outsiders:
-            known = {each[0] for each in noted}
-            met = {path: module for path, module in zip(paths, self._tally.modules, strict=True) if path not in known}
-            noted += note([(path, module) for path, module in met.items() if module is not None])[0]
+            met = zip(paths, self._tally.modules, strict=True)
+            noted += note({path: each for path, each in met if each is not None and path not in noted.paths})
         return inventory(noted, zip(paths, tuple(self._tally.calls), strict=True), self._ignored)
 
 
@@ -198,7 +197,7 @@ def _ignored_modules(named: Walk, rules: list[IgnoreRule]) -> set[int]:
     for rule in rules:
         if not isinstance(rule, (type, str)):
             raise TypeError(f"ignore_modules takes module classes and names, not {rule!r}")
-        matches = {id(module) for path, module in named if _matches(rule, path, module)}
+        matches = {id(module) for path, module in named.items() if _matches(rule, path, module)}
         if not matches:
             name = rule if isinstance(rule, str) else rule.__name__
             raise ValueError(f"ignore_modules: no module of the model has the class or path {name!r}")

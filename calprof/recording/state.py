@@ -32,7 +32,7 @@ def undisturbed(model: torch.nn.Module, train: bool = False, seen: Survey | None
             with _same_buffers(seen):
                 yield
         finally:
-            for (_, module), training in zip(seen.found, seen.modes, strict=True):
+            for module, training in zip(seen.found.values(), seen.modes, strict=True):
                 if training is not None and module.training is not training:
                     module.training = training
 

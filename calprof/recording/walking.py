@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-Walk = Sequence[tuple[str, torch.nn.Module]]
+Walk = dict[str, torch.nn.Module]
+"""Modules by dotted path; not as pairs, each of which Python would look at when it collects garbage."""
 
 _READERS = frozenset({torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNorm3d, torch.nn.SyncBatchNorm})
 """Modules that only read their buffers in eval mode; those of a convolutional model are many."""
@@ -30,19 +31,19 @@ class Survey:
     children: int
 
 
-def walk(model: torch.nn.Module | None) -> list[tuple[str, torch.nn.Module]]:
+def walk(model: torch.nn.Module | None) -> Walk:
     """Returns every dotted path of a model with its module, in registration order; nothing of no model.
 
     A module registered twice is there under each of its paths. A module that contains itself is not
     entered again below itself.
 
     Example:
-        >>> [path for path, _ in walk(torch.nn.Sequential(torch.nn.ReLU()))]
+        >>> list(walk(torch.nn.Sequential(torch.nn.ReLU())))
         ['', '0']
     """
     if model is None:
-        return []
-    found = [("", model)]
+        return {}
+    found: Walk = {"": model}
     _descend("", model._modules, found, {id(model)})
     return found
 
@@ -50,16 +51,17 @@ def walk(model: torch.nn.Module | None) -> list[tuple[str, torch.nn.Module]]:
 def _descend(
     prefix: str,
     children: Mapping[str, torch.nn.Module | None],
-    found: list[tuple[str, torch.nn.Module]],
+    found: Walk,
     above: set[int],
 ) -> None:
     for name, child in children.items():
-        if child is None or id(child) in above:
+        if child is None:
             continue
-        path = prefix + name
-        found.append((path, child))
-        below = child._modules
-        if below:
+        path, below = prefix + name, child._modules
+        if not below:
+            found[path] = child
+        elif id(child) not in above:
+            found[path] = child
             above.add(id(child))
             _descend(path + ".", below, found, above)
             above.discard(id(child))
@@ -70,7 +72,7 @@ def survey(model: torch.nn.Module, train: bool = False) -> Survey:
     found, children = walk(model), 0
     modes: list[bool | None] = []
     buffers: list[tuple[torch.nn.Module, str, torch.Tensor]] = []
-    for _, module in found:
+    for module in found.values():
         modes.append(getattr(module, "training", None))
         children += len(module._modules)
         held = module._buffers
