@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from inspect import unwrap
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import count
-from threading import get_ident
+from threading import RLock, get_ident
 from types import MethodType
 from typing import Any
 
@@ -15,7 +14,17 @@ import torch
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from calprof.recording.modules import HELD, Tally
-from calprof.recording.patching import exchanged
+from calprof.recording.patching import Change, exchanged
+
+Tell = Callable[[Any], None]
+"""Is told the event that a module begins or ends."""
+
+_LOCK = RLock()
+_TOLD: dict[int, list[tuple[Tally, Tell]]] = {}
+"""Who is told of the modules of a thread, by the thread's number; a recording inside another one comes after it."""
+_HEARD: dict[int, tuple[Tell, list[Any], Callable[[], None]]] = {}
+"""Of each of these threads: what tells all of them, a list of events that grows by it, what works the events out."""
+_SWITCH = ExitStack()
 
 _TIMES = count()
 _LIMIT = 200 if sys.version_info >= (3, 13) else float("inf")
@@ -35,10 +44,10 @@ def following(tally: Tally, changed: Callable[[], None] | None = None) -> Abstra
         changed: Called whenever another module runs from then on.
     """
     tell = tally.events.append if changed is None else _telling(tally.events.append, changed)
-    return (_exchanging if next(_TIMES) < _LIMIT else _hooking)(tally, tell)
+    return (_exchanging if _TOLD or next(_TIMES) < _LIMIT else _hooking)(tally, tell)
 
 
-def _telling(append: Callable[[Any], None], changed: Callable[[], None]) -> Callable[[Any], None]:
+def _telling(append: Tell, changed: Callable[[], None]) -> Tell:
     def tell(event: Any) -> None:
         append(event)
         changed()
@@ -47,37 +56,73 @@ def _telling(append: Callable[[Any], None], changed: Callable[[], None]) -> Call
 
 
 @contextmanager
-def _exchanging(tally: Tally, tell: Callable[[Any], None]) -> Iterator[None]:
-    owner, events, elsewhere = get_ident(), tally.events, tally.elsewhere
+def _exchanging(tally: Tally, tell: Tell) -> Iterator[None]:
+    """Has the method exchanged once for all recordings that overlap, in whatever threads, and in whatever order."""
+    thread, entry = get_ident(), (tally, tell)
+    with _LOCK:
+        if not _TOLD:
+            _SWITCH.enter_context(exchanged(_exchanges()))
+        _TOLD.setdefault(thread, []).append(entry)
+        _HEARD[thread] = _joined(_TOLD[thread])
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _TOLD[thread].remove(entry)
+            if _TOLD[thread]:
+                _HEARD[thread] = _joined(_TOLD[thread])
+            else:
+                del _TOLD[thread], _HEARD[thread]
+            if not _TOLD:
+                _SWITCH.close()
+
+
+def _joined(told: list[tuple[Tally, Tell]]) -> tuple[Tell, list[Any], Callable[[], None]]:
+    tally, tell = told[-1]
+    if len(told) == 1:
+        return tell, tally.events, tally.replay
+    entries = tuple(told)
+
+    def tell_all(event: Any) -> None:
+        for _, each in entries:
+            each(event)
+
+    def replay_all() -> None:
+        for each, _ in entries:
+            each.replay()
+
+    return tell_all, tally.events, replay_all
+
+
+def _exchanges() -> list[Change]:
     original: Callable[..., Any] = torch.nn.Module._call_impl
+    find = _HEARD.get
 
     def _call_impl(module: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
-        if get_ident() != owner:
-            if owner:  # else this has ended, and is called by a block of another thread that began inside it
-                elsewhere[id(module)] = module
+        heard = find(get_ident())
+        if heard is None:
+            for told in list(_TOLD.values()):
+                for tally, _ in told:
+                    tally.elsewhere[id(module)] = module
             return original(module, *args, **kwargs)
+        tell, events, replay = heard
         tell(module)
         try:
             return original(module, *args, **kwargs)
         finally:
             tell(id(module))
             if len(events) > HELD:
-                tally.replay()
+                replay()
 
     def compile(module: torch.nn.Module, *args: Any, **kwargs: Any) -> None:
-        vars(module)["_compiled_call_impl"] = torch.compile(MethodType(unwrap(original), module), *args, **kwargs)
+        vars(module)["_compiled_call_impl"] = torch.compile(MethodType(original, module), *args, **kwargs)
 
-    _call_impl.__wrapped__ = original  # type: ignore[attr-defined]
     attributes = {"_call_impl": _call_impl, "_compiled_call_impl": _Uncompiled(), "compile": compile}
-    try:
-        with exchanged([(torch.nn.Module, name, value) for name, value in attributes.items()]):
-            yield
-    finally:
-        owner = 0
+    return [(torch.nn.Module, name, value) for name, value in attributes.items()]
 
 
 @contextmanager
-def _hooking(tally: Tally, tell: Callable[[Any], None]) -> Iterator[None]:
+def _hooking(tally: Tally, tell: Tell) -> Iterator[None]:
     owner = get_ident()
 
     def begin(module: torch.nn.Module, inputs: Any) -> None:

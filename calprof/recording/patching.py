@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
-from threading import RLock
+from threading import RLock, get_ident
 from types import ModuleType
 from typing import Any
 
 Change = tuple[Any, str, Any]
 """An owner, the name of its attribute, and the value it has inside the block."""
+
+Wrap = tuple[Any, str, Callable[[Any], Any]]
+"""An owner, the name of its attribute, and what makes a wrapper of the function that stands there."""
 
 _ABSENT = object()
 _LOCK = RLock()
@@ -71,3 +74,69 @@ def _take_back(changes: Sequence[Change], loaded: int) -> None:
             place = exchanged_for.get(id(value))
             if place is not None:
                 setattr(module, attribute, getattr(*place))
+
+
+class wrapped:
+    """Wraps functions for the thread that enters the block; every other thread calls the function as it was.
+
+    A block inside another one of the same thread wraps its wrapper. Blocks of several threads do not: however many
+    overlap, one function stands in the place and finds the wrapper of the thread that calls it.
+    """
+
+    __slots__ = ("_thread", "_wraps")
+
+    def __init__(self, wraps: Sequence[Wrap]) -> None:
+        self._wraps = wraps
+
+    def __enter__(self) -> None:
+        self._thread = get_ident()
+        with _LOCK:
+            for owner, name, make in self._wraps:
+                place = _PLACES.get((id(owner), name))
+                if place is None:
+                    place = _PLACES[id(owner), name] = _Place(owner, name)
+                place.add(self._thread, make)
+
+    def __exit__(self, *_: object) -> None:
+        with _LOCK:
+            for owner, name, make in reversed(self._wraps):
+                if not _PLACES[id(owner), name].remove(self._thread, make):
+                    del _PLACES[id(owner), name]
+
+
+class _Place:
+    """The wrappers of one function, by thread."""
+
+    def __init__(self, owner: Any, name: str) -> None:
+        self._original = original = getattr(owner, name)
+        self._makers: dict[int, list[Callable[[Any], Any]]] = {}
+        self._found: dict[int, Callable[..., Any]] = {}
+        find = self._found.get
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return find(get_ident(), original)(*args, **kwargs)
+
+        self._exchange = patched(owner, name, call)
+        self._exchange.__enter__()
+
+    def add(self, thread: int, make: Callable[[Any], Any]) -> None:
+        self._makers.setdefault(thread, []).append(make)
+        self._found[thread] = make(self._found.get(thread, self._original))
+
+    def remove(self, thread: int, make: Callable[[Any], Any]) -> bool:
+        """Takes a wrapper off, and everything where it is the last one; returns whether any is left."""
+        makers = self._makers[thread]
+        makers.remove(make)
+        if makers:
+            function = self._original
+            for each in makers:
+                function = each(function)
+            self._found[thread] = function
+        else:
+            del self._makers[thread], self._found[thread]
+        if not self._makers:
+            self._exchange.__exit__()
+        return bool(self._makers)
+
+
+_PLACES: dict[tuple[int, str], _Place] = {}

@@ -20,7 +20,7 @@ from calprof.recording.inventory import inventory, note
 from calprof.recording.later import Later
 from calprof.recording.modules import Tally
 from calprof.recording.opaque import opaque
-from calprof.recording.patching import exchanged
+from calprof.recording.patching import exchanged, wrapped
 from calprof.recording.popping import popped
 from calprof.recording.reach import ancestors, custom_functions, differentiable, loss_of, mark_unreached
 from calprof.recording.recording import Call, Calls, Counted, ModuleRecord, Recording, Uncounted
@@ -79,7 +79,8 @@ class Recorder:
             stack.enter_context(eager())
             stack.enter_context(following(self._tally, self._changed))
             mode = Interception(self._tally, self.grads, self._settle, run, self._notes)
-            stack.enter_context(exchanged([*popped(), *batched(mode), *dual(mode), *scripted(mode)]))
+            stack.enter_context(exchanged(popped()))
+            stack.enter_context(wrapped([*batched(mode), *dual(mode), *scripted(mode)]))
             stack.enter_context(opaque(mode, self.model, self._notes))
             stack.enter_context(mode)
             self._open = stack.pop_all()

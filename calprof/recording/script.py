@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from calprof.ops.registry import Op, resolve
 from calprof.recording.interception import Interception
-from calprof.recording.patching import Change
+from calprof.recording.patching import Wrap
 from calprof.recording.regions import listening, muted
 from calprof.recording.signature import spell
 
@@ -57,14 +58,14 @@ def _any_requires_grad(value: Any) -> bool:
     return any(_any_requires_grad(item) for item in value)
 
 
-def scripted(mode: Interception) -> list[Change]:
-    """Returns what is exchanged to record the inside of scripted and traced functions and modules.
+def scripted(mode: Interception) -> list[Wrap]:
+    """Returns what is wrapped to record the inside of scripted and traced functions and modules.
 
     Module hooks do not fire inside TorchScript: the work belongs to the module that was called from Python. The
     interpreter runs the graph as it is, without its profiling runs and without fusing ops.
     """
     kinds = (torch._C.ScriptFunction, torch._C.ScriptMethod)
-    return [(kind, "__call__", _recorded(mode, kind.__call__)) for kind in kinds]
+    return [(kind, "__call__", partial(_recorded, mode)) for kind in kinds]
 
 
 def _recorded(mode: Interception, original: Callable[..., Any]) -> Callable[..., Any]:

@@ -15,30 +15,32 @@ from torch.autograd import forward_ad
 
 from calprof.ops.backward import ops_of
 from calprof.recording.interception import Interception, is_entered
-from calprof.recording.patching import Change
+from calprof.recording.patching import Wrap
 from calprof.recording.regions import handled_by, handling, listening, watching
 from calprof.recording.script import Dispatched
 
 
-def batched(mode: Interception) -> list[Change]:
-    """Returns what is exchanged to multiply each call inside a `vmap` by the batches its arguments belong to.
+def batched(mode: Interception) -> list[Wrap]:
+    """Returns what is wrapped to multiply each call inside a `vmap` by the batches its arguments belong to.
 
     Every entry to `vmap` (`torch.vmap`, `torch.func.jacrev`, chunked or nested) opens its level through one
-    function of PyTorch's, which is exchanged meanwhile.
+    function of PyTorch's.
     """
-    original = functorch_vmap.vmap_increment_nesting
 
-    @contextmanager
-    def nesting(batch_size: Any, randomness: Any) -> Iterator[Any]:
-        with original(batch_size, randomness) as level, ExitStack() as stack:
-            if listening(mode) and not handled_by(mode, _note_kernels):
-                stack.enter_context(handling(mode, watching()))
-                outer = mode.levels.get(level)
-                mode.levels[level] = int(batch_size)
-                stack.callback(_close, mode, level, outer)
-            yield level
+    def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
+        @contextmanager
+        def nesting(batch_size: Any, randomness: Any) -> Iterator[Any]:
+            with original(batch_size, randomness) as level, ExitStack() as stack:
+                if listening(mode) and not handled_by(mode, _note_kernels):
+                    stack.enter_context(handling(mode, watching()))
+                    outer = mode.levels.get(level)
+                    mode.levels[level] = int(batch_size)
+                    stack.callback(_close, mode, level, outer)
+                yield level
 
-    return [(functorch_vmap, "vmap_increment_nesting", nesting)]
+        return nesting
+
+    return [(functorch_vmap, "vmap_increment_nesting", wrap)]
 
 
 def _close(mode: Interception, level: int, outer: int | None) -> None:
@@ -48,30 +50,34 @@ def _close(mode: Interception, level: int, outer: int | None) -> None:
         mode.levels[level] = outer
 
 
-def dual(mode: Interception) -> list[Change]:
-    """Returns what is exchanged to count by the dispatcher's ops, tangents included, while dual numbers are in use.
+def dual(mode: Interception) -> list[Wrap]:
+    """Returns what is wrapped to count by the dispatcher's ops, tangents included, while dual numbers are in use.
 
     Every way into forward mode (`torch.func.jvp`, `jacfwd`, `hessian`, `dual_level`) passes through two functions of
-    PyTorch's, which are exchanged meanwhile.
+    PyTorch's.
     """
-    enter: Callable[[], int] = forward_ad.enter_dual_level
-    leave: Callable[..., None] = forward_ad.exit_dual_level
     opened: list[ExitStack] = []
 
-    def entered() -> int:
-        level = enter()
-        stack = ExitStack()
-        if listening(mode):
-            stack.enter_context(handling(mode, _note_kernels))
-        opened.append(stack)
-        return level
+    def entering(enter: Callable[[], int]) -> Callable[[], int]:
+        def entered() -> int:
+            level = enter()
+            stack = ExitStack()
+            if listening(mode):
+                stack.enter_context(handling(mode, _note_kernels))
+            opened.append(stack)
+            return level
 
-    def left(*, level: int | None = None) -> None:
-        if opened:
-            opened.pop().close()
-        leave(level=level)
+        return entered
 
-    return [(forward_ad, "enter_dual_level", entered), (forward_ad, "exit_dual_level", left)]
+    def leaving(leave: Callable[..., None]) -> Callable[..., None]:
+        def left(*, level: int | None = None) -> None:
+            if opened:
+                opened.pop().close()
+            leave(level=level)
+
+        return left
+
+    return [(forward_ad, "enter_dual_level", entering), (forward_ad, "exit_dual_level", leaving)]
 
 
 def _note_kernels(mode: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 import threading
@@ -154,3 +155,47 @@ def test_the_compiler_loaded_while_recording_takes_the_unchanged_method() -> Non
         "assert torch._dynamo.utils.unpatched_nn_module_call_impl is original is torch.nn.Module._call_impl\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+
+def test_however_long_recordings_overlap_a_call_goes_through_one_wrapper() -> None:
+    """Each thread begins before the one before it ends, so that there is never a moment without a recording."""
+    depths: list[int] = []
+
+    class Deep(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.vmap(self.measured)(x)
+
+        def measured(self, x: torch.Tensor) -> torch.Tensor:
+            depths.append(len(inspect.stack(0)))
+            return x @ x
+
+    model, macs = Deep(), []
+    began = [threading.Event() for _ in range(21)]
+
+    def record(number: int) -> None:
+        with calprof.FlopProfiler(model) as profiler:
+            began[number].set()
+            model(torch.ones(5, 3))
+            began[number + 1].wait()
+        macs.append(profiler.profile().macs)
+
+    threads = [threading.Thread(target=record, args=(number,)) for number in range(20)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        began[number].wait()
+    began[20].set()
+    for thread in threads:
+        thread.join()
+    assert macs == [15] * 20 and len(set(depths)) == 1 and len(depths) == 20
+
+
+def test_recordings_nested_in_one_thread_are_all_told() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(4, 3))
+    with calprof.FlopProfiler(model) as outer:
+        model(torch.ones(1, 4))
+        with calprof.FlopProfiler(model) as middle, calprof.FlopProfiler(model) as inner:
+            model(torch.ones(1, 4))
+        model(torch.ones(1, 4))
+    profiles = [each.profile() for each in (outer, middle, inner)]
+    assert [each.root.calls for each in profiles] == [3, 1, 1]
+    assert [{node.path: node.own_macs for node in each.root.walk()}["0"] for each in profiles] == [36, 12, 12]
