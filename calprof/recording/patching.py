@@ -58,12 +58,16 @@ def _take_out(owner: Any, name: str, value: Any) -> None:
     place = next(place for place in range(len(stack) - 1, 0, -1) if stack[place] is value)
     del stack[place]
     if place == len(stack):  # else another block's is in force
-        if stack[-1] is _ABSENT:
-            delattr(owner, name)
-        else:
-            setattr(owner, name, stack[-1])
+        _put_back(owner, name, stack[-1])
     if len(stack) == 1:
         del _STACKS[id(owner), name]
+
+
+def _put_back(owner: Any, name: str, stood: Any) -> None:
+    if stood is _ABSENT:
+        delattr(owner, name)
+    else:
+        setattr(owner, name, stood)
 
 
 def _take_back(changes: Sequence[Change], loaded: int) -> None:
@@ -100,43 +104,48 @@ class wrapped:
     def __exit__(self, *_: object) -> None:
         with _LOCK:
             for owner, name, make in reversed(self._wraps):
-                if not _PLACES[id(owner), name].remove(self._thread, make):
-                    del _PLACES[id(owner), name]
+                _PLACES[id(owner), name].remove(self._thread, make)
 
 
 class _Place:
-    """The wrappers of one function, by thread."""
+    """A function and its wrappers by thread; kept for the next time when it has none."""
+
+    __slots__ = ("_call", "_found", "_loaded", "_makers", "_name", "_owner", "_stood")
 
     def __init__(self, owner: Any, name: str) -> None:
-        self._original = original = getattr(owner, name)
-        self._makers: dict[int, list[Callable[[Any], Any]]] = {}
-        self._found: dict[int, Callable[..., Any]] = {}
-        find = self._found.get
+        found: dict[int, Callable[..., Any]] = {}
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            return find(get_ident(), original)(*args, **kwargs)
+            return (found.get(get_ident()) or found[_NOBODY])(*args, **kwargs)
 
-        self._exchange = patched(owner, name, call)
-        self._exchange.__enter__()
+        self._owner, self._name, self._call, self._found = owner, name, call, found
+        self._makers: dict[int, list[Callable[[Any], Any]]] = {}
 
     def add(self, thread: int, make: Callable[[Any], Any]) -> None:
+        found = self._found
+        if not self._makers:
+            self._stood, self._loaded = vars(self._owner).get(self._name, _ABSENT), len(sys.modules)
+            found[_NOBODY] = getattr(self._owner, self._name)
+            setattr(self._owner, self._name, self._call)
         self._makers.setdefault(thread, []).append(make)
-        self._found[thread] = make(self._found.get(thread, self._original))
+        found[thread] = make(found.get(thread) or found[_NOBODY])
 
-    def remove(self, thread: int, make: Callable[[Any], Any]) -> bool:
-        """Takes a wrapper off, and everything where it is the last one; returns whether any is left."""
+    def remove(self, thread: int, make: Callable[[Any], Any]) -> None:
         makers = self._makers[thread]
         makers.remove(make)
         if makers:
-            function = self._original
+            function = self._found[_NOBODY]
             for each in makers:
                 function = each(function)
             self._found[thread] = function
-        else:
-            del self._makers[thread], self._found[thread]
+            return
+        del self._makers[thread], self._found[thread]
         if not self._makers:
-            self._exchange.__exit__()
-        return bool(self._makers)
+            _put_back(self._owner, self._name, self._stood)
+            if len(sys.modules) > self._loaded:
+                _take_back([(self._owner, self._name, self._call)], self._loaded)
 
 
+_NOBODY = 0
+"""The number of no thread: what every other one calls."""
 _PLACES: dict[tuple[int, str], _Place] = {}
