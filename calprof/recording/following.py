@@ -37,14 +37,15 @@ def following(tally: Tally, changed: Callable[[], None] | None = None) -> Abstra
 
     `Module._call_impl` runs a module's hooks and its forward. PyTorch's global forward hooks tell the same at four
     times the cost for every module, with a warning for compiled models, and end a module before its own hooks run;
-    they are for a process that has changed the class too often.
+    they are for a process that has changed the class too often, and for a PyTorch without this method.
 
     Args:
         tally: What is told.
         changed: Called whenever another module runs from then on.
     """
     tell = tally.events.append if changed is None else _telling(tally.events.append, changed)
-    return (_exchanging if _TOLD or next(_TIMES) < _LIMIT else _hooking)(tally, tell)
+    able = hasattr(torch.nn.Module, "_call_impl") and (_TOLD or next(_TIMES) < _LIMIT)
+    return (_exchanging if able else _hooking)(tally, tell)
 
 
 def _telling(append: Tell, changed: Callable[[], None]) -> Tell:
