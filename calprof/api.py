@@ -85,7 +85,7 @@ def profile(
     run = _method(model, forward_mode)
     inputs = _inputs(model, input_shape, tokenizer, args, kwargs)
     given = (inputs.args, inputs.kwargs) if mode is None else fake_inputs((inputs.args, inputs.kwargs), mode)
-    prices, surveyed = find_convention(convention), survey(model, train_mode)
+    prices, surveyed = find_convention(convention), survey(model)
     recorder = Recorder(model, grads=is_exact(training), ignore=ignore_modules or (), seen=surveyed)
     grad_mode = torch.enable_grad() if grad or training else torch.no_grad()
     # The dispatcher's counter takes its time to import: only who asks for it waits.

@@ -349,3 +349,29 @@ def test_random_models_equal_the_dispatcher_module_by_module(seed):
     model, x = Random(seed), R(2, 6, 5, 8)
     prof = calprof.profile(model, args=[x])
     assert own(prof) == dispatcher_macs_by_module(model, (x,), {})
+
+
+def test_a_batch_norm_that_stays_in_train_mode_keeps_its_statistics():
+    class Stubborn(nn.BatchNorm1d):
+        def train(self, mode=True):
+            return super().train(True)
+
+    class Normed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm1d(3)
+
+        def train(self, mode=True):
+            super().train(mode)
+            self.norm.train(True)
+            return self
+
+        def forward(self, x):
+            return self.norm(x)
+
+    for model in (Normed(), Stubborn(3)):
+        for mode in (True, False):
+            model.train(mode)
+            before = {name: value.clone() for name, value in model.named_buffers()}
+            calprof.profile(model, (4, 3))
+            assert all(torch.equal(value, before[name]) for name, value in model.named_buffers())

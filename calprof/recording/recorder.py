@@ -188,8 +188,8 @@ class Recorder:
         if self._seen is not None and self._seen.children != noted.children:
             noted = note(walk(self.model))  # it has made some of its modules during the run
         if self._tally.outsiders:
-            met = zip(paths, self._tally.modules, strict=True)
-            noted += note({path: each for path, each in met if each is not None and path not in noted.paths})
+            known, met = set(noted.paths), zip(paths, self._tally.modules, strict=True)
+            noted += note({path: each for path, each in met if each is not None and path not in known})
         return inventory(noted, zip(paths, tuple(self._tally.calls), strict=True), self._ignored)
 
 

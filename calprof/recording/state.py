@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 
 from calprof.randomness import kept_random
-from calprof.recording.walking import Survey, survey
+from calprof.recording.walking import Held, Survey, survey
 
 
 @contextmanager
@@ -22,14 +22,16 @@ def undisturbed(model: torch.nn.Module, train: bool = False, seen: Survey | None
     Args:
         model: The model.
         train: Whether to run in train mode.
-        seen: What a look at its modules has found, where there has been one for this mode.
+        seen: What a look at its modules has found, where there has been one.
     """
-    seen = seen or survey(model, train)
+    seen = seen or survey(model)
+    buffers = seen.buffers
     with same_random_state():
         try:
             if seen.modes.count(not train):
                 _set_mode(model, train)
-            with _same_buffers(seen):
+                buffers = survey(model).buffers  # a module may go into another mode than it is told
+            with _same_buffers(buffers):
                 yield
         finally:
             for module, training in zip(seen.found.values(), seen.modes, strict=True):
@@ -45,9 +47,8 @@ def _set_mode(model: torch.nn.Module, train: bool) -> None:
 
 
 @contextmanager
-def _same_buffers(seen: Survey) -> Iterator[None]:
+def _same_buffers(before: Sequence[Held]) -> Iterator[None]:
     """Lets the forward work on copies, so that the caller's buffers are never written, not even their version."""
-    before = seen.buffers
     distinct = {id(buffer): buffer for _, _, buffer in before}
     with torch.no_grad():
         copies = {number: buffer.clone() for number, buffer in distinct.items()}

@@ -10,6 +10,9 @@ import torch
 Walk = dict[str, torch.nn.Module]
 """Modules by dotted path; not as pairs, each of which Python would look at when it collects garbage."""
 
+Held = tuple[torch.nn.Module, str, torch.Tensor]
+"""A buffer: its module, its name there, and itself."""
+
 _READERS = frozenset({torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.BatchNorm3d, torch.nn.SyncBatchNorm})
 """Modules that only read their buffers in eval mode; those of a convolutional model are many."""
 
@@ -21,13 +24,13 @@ class Survey:
     Attributes:
         found: Every module, as `walk` finds it.
         modes: Whether each is in train mode; `None` of a frozen script, which has no mode any more.
-        buffers: Every buffer that the run may write: its module, its name there, and itself.
+        buffers: Every buffer that a run in this mode may write.
         children: How many modules the modules hold; another number tells that some were made or removed.
     """
 
     found: Walk
     modes: Sequence[bool | None]
-    buffers: Sequence[tuple[torch.nn.Module, str, torch.Tensor]]
+    buffers: Sequence[Held]
     children: int
 
 
@@ -67,16 +70,20 @@ def _descend(
             above.discard(id(child))
 
 
-def survey(model: torch.nn.Module, train: bool = False) -> Survey:
-    """Looks at every module of a model that is to run in eval or train mode."""
+def survey(model: torch.nn.Module) -> Survey:
+    """Looks at every module of a model as it is now; its mode tells which buffers a run may write."""
     found, children = walk(model), 0
     modes: list[bool | None] = []
-    buffers: list[tuple[torch.nn.Module, str, torch.Tensor]] = []
+    buffers: list[Held] = []
     for module in found.values():
         modes.append(getattr(module, "training", None))
         children += len(module._modules)
         held = module._buffers
         # A scripted module's buffers live in C++ and cannot be exchanged.
-        if held and (train or type(module) not in _READERS) and not isinstance(module, torch.jit.ScriptModule):
+        if (
+            held
+            and (module.training or type(module) not in _READERS)
+            and not isinstance(module, torch.jit.ScriptModule)
+        ):
             buffers += [(module, name, buffer) for name, buffer in held.items() if buffer is not None]
     return Survey(found, modes, buffers, children)
